@@ -1,0 +1,199 @@
+"""Write files and folders so that a crash leaves the old or the new, never a mixture.
+
+Everything is written under a temporary name beside its target, flushed to disk, and put in place
+by one rename. Knows nothing of models.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import ctypes
+import os
+import secrets
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import IO, Any
+
+if sys.platform == "win32":
+    fcntl = None
+else:
+    import fcntl
+
+_OLD_SUFFIX = "-old"
+_SWAP_FLAG = 2  # RENAME_EXCHANGE of Linux's renameat2 and RENAME_SWAP of macOS's renamex_np
+
+
+@contextlib.contextmanager
+def replacing(path: Path, mode: str = "w", **open_options: Any) -> Iterator[IO[Any]]:  # noqa: ANN401  # open()'s own
+    """Open a file for writing that takes `path`'s place only when the block ends well."""
+    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    try:
+        with temporary.open(mode, **open_options) as stream:
+            yield stream
+            stream.flush()
+            os.fsync(stream.fileno())
+        temporary.replace(path)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
+    """Make `folder` hold what `write(fresh_folder)` writes, all of it at once.
+
+    What the folder held besides stays. If `write` fails or the process dies, the folder is as it
+    was; what a dead process left beside it is removed by the next call.
+
+    A folder that cannot be renamed as a whole (a mount point, or one that holds one; the working
+    folder of this process; a parent that takes no new entries) gets its files renamed one by one instead.
+    """
+    folder = folder.resolve()
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    whole = _can_be_swapped(folder)
+    home = folder.parent if whole else folder
+    prefix = f".{folder.name}.saving-"
+    with _locked(home, wait=True):
+        _clean_up(folder, home, prefix)
+        staging = home / f"{prefix}{secrets.token_hex(4)}"
+        staging.mkdir()
+        lock = contextlib.ExitStack()
+        lock.enter_context(_locked(staging))
+    with lock:
+        try:
+            write(staging)
+            _flush_tree(staging)
+            with _locked(home, wait=True):
+                if whole:
+                    _put_in_place(staging, folder)
+                else:
+                    _move_files(staging, folder)
+            _flush(home)
+        finally:
+            shutil.rmtree(staging, ignore_errors=True)  # after a swap this is the old folder
+
+
+def _can_be_swapped(folder: Path) -> bool:
+    if not folder.exists():
+        return True
+    working = Path.cwd()
+    if folder == working or folder in working.parents or not os.access(folder.parent, os.W_OK):
+        return False
+    return not any(Path(inner).is_mount() for inner, _, _ in os.walk(folder))
+
+
+def _put_in_place(staging: Path, folder: Path) -> None:
+    if not folder.exists():
+        staging.rename(folder)
+        return
+    shutil.copymode(folder, staging)
+    for entry in folder.iterdir():
+        if not (staging / entry.name).exists():
+            _link(entry, staging / entry.name)
+    _swap(staging, folder)
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same content under a second name: hard links where the file system has them."""
+    if source.is_symlink() or not source.is_dir():
+        try:
+            os.link(source, target, follow_symlinks=False)
+        except OSError:
+            shutil.copy2(source, target, follow_symlinks=False)
+        return
+    target.mkdir()
+    shutil.copystat(source, target)
+    for entry in source.iterdir():
+        _link(entry, target / entry.name)
+
+
+def _swap(fresh: Path, folder: Path) -> None:
+    if _swap_at_once(fresh, folder):
+        return
+    # No atomic swap on this system: for the moment between two renames the folder has another name.
+    aside = fresh.with_name(fresh.name + _OLD_SUFFIX)
+    folder.rename(aside)
+    try:
+        fresh.rename(folder)
+    except OSError:
+        aside.rename(folder)
+        raise
+    aside.rename(fresh)
+
+
+def _swap_at_once(first: Path, second: Path) -> bool:
+    """Exchange two folders in one system call; False where the system has none."""
+    a, b = os.fsencode(first), os.fsencode(second)
+    try:
+        libc = ctypes.CDLL(None, use_errno=True)
+        if sys.platform == "darwin":
+            return bool(libc.renamex_np(a, b, ctypes.c_uint(_SWAP_FLAG)) == 0)
+        here = -100  # AT_FDCWD
+        return bool(libc.renameat2(here, a, here, b, ctypes.c_uint(_SWAP_FLAG)) == 0)
+    except (AttributeError, OSError, TypeError):
+        return False
+
+
+def _move_files(staging: Path, folder: Path) -> None:
+    for entry in sorted(staging.iterdir()):  # config.json and the card before model.safetensors
+        entry.replace(folder / entry.name)
+
+
+def _flush_tree(folder: Path) -> None:
+    for entry in folder.rglob("*"):
+        if entry.is_file():
+            _flush(entry)
+    _flush(folder)
+
+
+def _flush(path: Path) -> None:
+    if path.is_dir() and sys.platform == "win32":
+        return  # Windows cannot open a folder to flush it
+    handle = os.open(path, os.O_RDONLY if sys.platform != "win32" else os.O_RDWR)
+    try:
+        os.fsync(handle)
+    finally:
+        os.close(handle)
+
+
+@contextlib.contextmanager
+def _locked(folder: Path, *, wait: bool = False) -> Iterator[None]:
+    """Hold a lock that the system itself lets go when this process dies."""
+    if fcntl is None:
+        yield
+        return
+    handle = os.open(folder, os.O_RDONLY)
+    try:
+        with contextlib.suppress(OSError):  # a file system without locks: nothing gets cleaned up there
+            fcntl.flock(handle, fcntl.LOCK_EX | (0 if wait else fcntl.LOCK_NB))
+        yield
+    finally:
+        os.close(handle)
+
+
+def _clean_up(folder: Path, home: Path, prefix: str) -> None:
+    """Remove what dead processes left; where one died between two renames, the old folder comes back."""
+    for entry in [entry for entry in home.iterdir() if entry.name.startswith(prefix)]:
+        if entry.is_symlink() or not entry.is_dir() or not _is_abandoned(entry):
+            continue
+        if entry.name.endswith(_OLD_SUFFIX) and not folder.exists():
+            entry.rename(folder)
+        else:
+            shutil.rmtree(entry, ignore_errors=True)
+
+
+def _is_abandoned(folder: Path) -> bool:
+    """Whether no living process holds its lock; without locks that cannot be told, and nothing is removed."""
+    if fcntl is None:
+        return False
+    try:
+        handle = os.open(folder, os.O_RDONLY)
+    except OSError:  # somebody else's
+        return False
+    try:
+        fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        return False
+    finally:
+        os.close(handle)
+    return True
