@@ -1,0 +1,222 @@
+"""TarsClassifier: a config and a torchvision network, and their way to and from a folder or a hub."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+import torch
+from huggingface_hub import ModelCard, PyTorchModelHubMixin
+from safetensors import SafetensorError
+from torch import Tensor, nn
+
+from tars_hub import backbones, weights
+from tars_hub.card import write_card
+from tars_hub.config import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME, ModelConfig, Preprocess, check_classes
+from tars_hub.errors import ConfigError, UsageError
+from tars_hub.files import replace_folder
+from tars_hub.remote import ModelSource, model_folder, push_folder
+
+
+class TarsClassifier(nn.Module, PyTorchModelHubMixin, library_name="tars-hub"):
+    """An image classifier that knows its classes and how its pictures are prepared.
+
+    Shape: (N, 3, H, W) float32, RGB, normalised as `config.preprocess` says, to (N, num_classes) logits.
+    In training mode googlenet and inception_v3 answer with torchvision's named tuple instead, which
+    holds the logits of their auxiliary heads too.
+
+    Attributes:
+        config: everything config.json holds.
+        backbone: the torchvision network; its tensors are saved under its own names.
+        card: the text of README.md as loaded or last saved; None where there is none yet.
+    """
+
+    def __init__(self, config: ModelConfig, backbone: nn.Module | None = None) -> None:
+        super().__init__()
+        self.config = config
+        self.backbone = backbones.build(config.backbone, config.num_classes) if backbone is None else backbone
+        self.card: str | None = None
+        self.eval()
+
+    @classmethod
+    def create(
+        cls,
+        backbone: str,
+        classes: Sequence[str],
+        weights: str | None = None,
+        *,
+        preprocess: Preprocess | None = None,
+        drawings: bool = False,
+    ) -> TarsClassifier:
+        """A new classifier.
+
+        Args:
+            backbone: a name of `tars_hub.backbones`, such as "resnet50".
+            classes: the names, in the order of the logits.
+            weights: None for random ones, "imagenet" for torchvision's.
+            preprocess: without it, as the backbone's ImageNet weights were trained.
+
+        Raises:
+            UsageError: no such backbone or weights.
+            ConfigError: the class names cannot stand.
+            DownloadError: the ImageNet weights could not be fetched.
+        """
+        config = ModelConfig(
+            backbone=backbones.find(backbone).name,
+            classes=check_classes(classes),
+            preprocess=preprocess or backbones.preprocess_for(backbone),
+            drawings=drawings,
+        )
+        if weights is None:
+            return cls(config)
+        if weights != "imagenet":
+            raise UsageError(f"weights is {weights!r}; it must be None or 'imagenet'")
+        return cls(config, backbones.build_pretrained(backbone, config.num_classes))
+
+    def forward(self, pictures: Tensor) -> Tensor:
+        """(N, 3, H, W) float32, normalised, to (N, num_classes) logits."""
+        logits: Tensor = self.backbone(pictures)
+        return logits
+
+    @property
+    def num_classes(self) -> int:
+        return self.config.num_classes
+
+    @classmethod
+    def from_pretrained(  # type: ignore[override]  # the mixin's names, and `endpoint` and `device` besides
+        cls,
+        pretrained_model_name_or_path: ModelSource,
+        *,
+        revision: str | None = None,
+        endpoint: str | None = None,
+        token: str | bool | None = None,
+        device: str | torch.device | None = None,
+        cache_dir: str | Path | None = None,
+        force_download: bool = False,
+        local_files_only: bool = False,
+    ) -> TarsClassifier:
+        """Load a folder, or a repository of huggingface.co or of the hub at `endpoint`; in eval mode.
+
+        Raises:
+            ModelNotFoundError, DownloadError: nothing there, or no way to it.
+            ConfigError: config.json cannot be used.
+            WeightsError: a tensor is missing, unexpected or misshapen; the message names it.
+        """
+        folder = model_folder(
+            pretrained_model_name_or_path,
+            revision=revision,
+            endpoint=endpoint,
+            token=token,
+            cache_dir=cache_dir,
+            force_download=force_download,
+            local_files_only=local_files_only,
+        )
+        model = cls._load(folder)
+        return model if device is None else model.to(device)
+
+    @classmethod
+    def _load(cls, folder: Path) -> TarsClassifier:
+        config = _load_config(folder / CONFIG_NAME)
+        network = backbones.build_empty(config.backbone, config.num_classes)
+        file = folder / WEIGHTS_NAME
+        weights.fill(network, weights.read_safetensors(file), source=str(file))
+        model = cls(config, network)
+        card = folder / CARD_NAME
+        if card.is_file():
+            model.card = card.read_text(encoding="utf-8", errors="replace")
+        return model
+
+    def save_pretrained(  # type: ignore[override]  # the mixin's `config` would contradict our own
+        self,
+        save_directory: ModelSource,
+        *,
+        card: str | None = None,
+        repo_id: str | None = None,
+        push_to_hub: bool = False,
+        **push_to_hub_kwargs: Any,  # noqa: ANN401  # handed on
+    ) -> str | None:
+        """Write `model.safetensors`, `config.json` and `README.md`, all at once or not at all.
+
+        Args:
+            save_directory: created where missing; other files in it stay.
+            card: text of README.md; without it the one the model came with, or a new one.
+            push_to_hub: push as well, to `repo_id` or a repository named as the folder.
+
+        Returns:
+            The commit's address where pushed, else None.
+
+        Raises:
+            UsageError: the folder cannot be written.
+        """
+        folder = Path(save_directory)
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder} is a file; a model is saved as a folder")
+        self.card = card or self.card or write_card(self.config)
+        try:
+            replace_folder(folder, self._save_pretrained)
+        except (OSError, SafetensorError) as error:
+            raise UsageError(f"{folder} cannot be written: {' '.join(str(error).split())}") from error
+        if not push_to_hub:
+            return None
+        return self.push_to_hub(repo_id or folder.resolve().name, **push_to_hub_kwargs)
+
+    def _save_pretrained(self, save_directory: Path) -> None:
+        weights.write_safetensors(self.backbone.state_dict(), save_directory / WEIGHTS_NAME)
+        config = {**self.config.to_dict(), **backbones.timm_fields(self.config)}
+        text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
+        (save_directory / CONFIG_NAME).write_text(text, encoding="utf-8")
+        (save_directory / CARD_NAME).write_text(self.card or write_card(self.config), encoding="utf-8")
+
+    def push_to_hub(  # type: ignore[override]  # the mixin's names, and `endpoint` besides
+        self,
+        repo_id: str,
+        *,
+        endpoint: str | None = None,
+        token: str | bool | None = None,
+        private: bool | None = None,
+        branch: str | None = None,
+        create_pr: bool | None = None,
+        commit_message: str = "Push an image classifier with Tars Hub",
+    ) -> str:
+        """Create the repository where missing and push the three files in one commit.
+
+        Args:
+            endpoint: a hub's address; without it HF_ENDPOINT or https://huggingface.co.
+            private: for a new repository; None leaves it to the hub.
+
+        Returns:
+            The commit's address.
+
+        Raises:
+            UsageError, ModelNotFoundError, DownloadError: as `remote.push_folder`.
+        """
+        with TemporaryDirectory() as temporary:
+            folder = Path(temporary) / "model"
+            self.save_pretrained(folder)
+            return push_folder(
+                folder,
+                repo_id,
+                endpoint=endpoint,
+                token=token,
+                private=private,
+                branch=branch,
+                create_pr=create_pr,
+                commit_message=commit_message,
+            )
+
+    def generate_model_card(self, *_: object, **__: object) -> ModelCard:
+        """The card as the mixin's users expect it: an object of huggingface_hub."""
+        return ModelCard(self.card or write_card(self.config))
+
+
+def _load_config(path: Path) -> ModelConfig:
+    config = ModelConfig.load(path)
+    try:
+        row = backbones.find(config.backbone)
+        backbones.check_size(row, config.preprocess.crop_size)
+    except UsageError as error:
+        raise ConfigError(f"{path}: {error}") from error
+    return config

@@ -1,0 +1,154 @@
+"""From "a folder or a repository id" to a folder on this machine, and back; the only code here that asks a hub."""
+
+from __future__ import annotations
+
+import os
+import re
+from pathlib import Path
+
+from huggingface_hub import HfApi, constants, snapshot_download
+from huggingface_hub.errors import (
+    HFValidationError,
+    LocalEntryNotFoundError,
+    RepositoryNotFoundError,
+    RevisionNotFoundError,
+)
+
+from tars_hub.config import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
+from tars_hub.errors import DownloadError, ModelNotFoundError, UsageError
+
+ModelSource = str | os.PathLike[str]
+
+_REPO_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)?")
+_TIMEOUT_S = 10.0  # for the first answer, as the client allows itself
+
+
+def model_folder(
+    source: ModelSource,
+    *,
+    revision: str | None = None,
+    endpoint: str | None = None,
+    token: str | bool | None = None,
+    cache_dir: str | Path | None = None,
+    force_download: bool = False,
+    local_files_only: bool = False,
+) -> Path:
+    """The folder itself, or the cached snapshot of a repository's config, weights and card.
+
+    Args:
+        revision: branch, tag or commit; only for repositories.
+        endpoint: a hub's address; without it HF_ENDPOINT or https://huggingface.co.
+        token: access token; without it the one of `hf auth login`.
+
+    Raises:
+        ModelNotFoundError: neither a folder nor a repository that can be read.
+        DownloadError: the hub did not answer and nothing is cached.
+    """
+    path = Path(source)
+    if path.is_dir():
+        return path
+    if path.is_file():
+        raise ModelNotFoundError(f"{source} is a file and no model folder; `tars import` makes one of a checkpoint")
+    if not _looks_like_repository(source):
+        raise ModelNotFoundError(f"{source}: no such model folder; give a folder or a repository id such as user/name")
+    repository = str(source)
+    silence = "" if local_files_only else _ask(repository, revision, endpoint, token)
+    try:
+        return Path(
+            snapshot_download(
+                repository,
+                revision=revision,
+                endpoint=endpoint,
+                token=token,
+                cache_dir=cache_dir,
+                force_download=force_download,
+                local_files_only=local_files_only or bool(silence),
+                allow_patterns=[CONFIG_NAME, WEIGHTS_NAME, CARD_NAME],
+            )
+        )
+    except LocalEntryNotFoundError as error:
+        reason = silence or "the network was not to be used"
+        raise DownloadError(f"{source}: no such folder here, not in the cache, and {reason}") from error
+    except Exception as error:  # the client's own kinds, its HTTP library's and those of odd answers
+        raise DownloadError(f"{source} could not be fetched from {_address(endpoint)}: {_reason(error)}") from error
+
+
+def push_folder(
+    folder: Path,
+    repo_id: str,
+    *,
+    endpoint: str | None,
+    token: str | bool | None,
+    private: bool | None,
+    branch: str | None,
+    create_pr: bool | None,
+    commit_message: str,
+) -> str:
+    """Create the repository where missing, push the folder in one commit; the commit's address.
+
+    Raises:
+        UsageError: the id cannot be one, or this token may not write there.
+        ModelNotFoundError: the repository has no such branch.
+        DownloadError: the hub did not answer, or not as a hub does.
+    """
+    api = HfApi(endpoint=endpoint, token=token)
+    try:
+        repository = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
+        commit = api.upload_folder(
+            repo_id=repository,
+            folder_path=folder,
+            revision=branch,
+            create_pr=create_pr,
+            commit_message=commit_message,
+        )
+    except HFValidationError as error:
+        raise UsageError(f"{repo_id!r} is no repository id, such as user/name: {_reason(error)}") from error
+    except RevisionNotFoundError as error:
+        raise ModelNotFoundError(f"{repo_id} has no branch {branch!r}") from error
+    except Exception as error:  # as above
+        if _status(error) in (401, 403):
+            raise UsageError(
+                f"{_address(endpoint)} does not let you write {repo_id} ({_reason(error)}); give a token that may"
+            ) from error
+        raise DownloadError(f"{repo_id} could not be pushed to {_address(endpoint)}: {_reason(error)}") from error
+    return str(commit)
+
+
+def _ask(repository: str, revision: str | None, endpoint: str | None, token: str | bool | None) -> str:
+    """Ask the hub for this revision; nothing where it says yes, the reason where it does not answer.
+
+    The download would not tell: where a hub says no, the client takes, without a word, what an earlier
+    download left in its cache, perhaps with another token or from another hub.
+    """
+    address = _address(endpoint)
+    try:
+        HfApi(endpoint=endpoint, token=token).model_info(repository, revision=revision, timeout=_TIMEOUT_S)
+    except RevisionNotFoundError as error:
+        raise ModelNotFoundError(f"{repository} has no revision {revision!r}") from error
+    except (RepositoryNotFoundError, HFValidationError) as error:
+        raise ModelNotFoundError(
+            f"{repository}: no such folder here, and no such repository at {address} (or no right to read it)"
+        ) from error
+    except Exception as error:  # as above
+        if 400 <= _status(error) < 500:
+            raise DownloadError(f"{address} refuses {repository}: {_reason(error)}") from error
+        return f"{address} does not answer ({_reason(error)})"
+    return ""
+
+
+def _looks_like_repository(source: ModelSource) -> bool:
+    return isinstance(source, str) and _REPO_ID.fullmatch(source) is not None
+
+
+def _address(endpoint: str | None) -> str:
+    return endpoint or constants.ENDPOINT
+
+
+def _status(error: Exception) -> int:
+    """The HTTP status behind the error; 0 where no answer came."""
+    return int(getattr(getattr(error, "response", None), "status_code", 0))
+
+
+def _reason(error: Exception) -> str:
+    text = getattr(error, "server_message", None) or str(error) or type(error).__name__
+    return " ".join(text.split())[:200]
