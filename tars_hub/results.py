@@ -1,0 +1,96 @@
+"""Answers about files as people keep them: a line of text, a JSON object, a row of a table."""
+
+from __future__ import annotations
+
+import contextlib
+import csv
+import json
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tars_hub.errors import PictureError
+from tars_hub.files import replacing
+from tars_hub.predict import Prediction, Predictor
+
+
+@dataclass(frozen=True)
+class FileAnswer:
+    """What was found about one file: a prediction, or why there is none."""
+
+    path: Path
+    found: Prediction | PictureError
+
+    @property
+    def ok(self) -> bool:
+        return isinstance(self.found, Prediction)
+
+    @property
+    def status(self) -> str:
+        """ "ok", or the reason."""
+        return self.found.reason if isinstance(self.found, PictureError) else "ok"
+
+
+def answers(predictor: Predictor, paths: Sequence[Path], *, top_k: int, batch_size: int) -> Iterator[FileAnswer]:
+    """One answer a path, in order."""
+    found = predictor.stream(paths, top_k=top_k, batch_size=batch_size)
+    return (FileAnswer(path, item) for path, item in zip(paths, found, strict=True))
+
+
+def text_line(answer: FileAnswer) -> str:
+    """`path<TAB>label 98.7 %[, next 0.9 %…]`, or `path<TAB>not read: reason`."""
+    if not isinstance(answer.found, Prediction):
+        return f"{_printable(str(answer.path))}\tnot read: {_printable(answer.status)}"
+    shown = ", ".join(f"{_printable(label)} {probability:.1%}" for label, probability in answer.found.top)
+    return f"{_printable(str(answer.path))}\t{shown}"
+
+
+def json_line(answer: FileAnswer) -> str:
+    """`{"filename", "status", "label", "probability", "top"}`; `top` is pairs, best first; null where not read."""
+    found = answer.found if isinstance(answer.found, Prediction) else None
+    return json.dumps(
+        {
+            "filename": str(answer.path),
+            "status": answer.status,
+            "label": found and found.label,
+            "probability": found and found.probability,
+            "top": found.top if found else [],
+        }
+    )
+
+
+@contextlib.contextmanager
+def csv_table(path: Path | None, classes: Sequence[str], top_k: int) -> Iterator[Callable[[FileAnswer], None]]:
+    """A function that writes a row; the file appears whole when the block ends well.
+
+    Columns are timm's `filename,index,label,prob`, then `status`, then `label_2,prob_2` … up to `top_k`.
+    """
+    if path is None:
+        yield lambda _: None
+        return
+    places = range(2, min(top_k, len(classes)) + 1)
+    positions = {name: index for index, name in enumerate(classes)}
+    # With a mark at its start a spreadsheet reads the file as UTF-8.
+    with replacing(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as stream:
+        table = csv.writer(stream)
+        table.writerow(
+            ["filename", "index", "label", "prob", "status", *(f"{c}_{n}" for n in places for c in ("label", "prob"))]
+        )
+
+        def write(answer: FileAnswer) -> None:
+            found = answer.found
+            if isinstance(found, PictureError):
+                table.writerow([str(answer.path), "", "", "", answer.status])
+                return
+            more = [cell for label, score in found.top[1:] for cell in (label, f"{score:.6f}")]
+            first = [str(answer.path), positions[found.label], found.label, f"{found.probability:.6f}", "ok"]
+            table.writerow(first + more)
+
+        yield write
+
+
+def _printable(text: str) -> str:
+    """Control characters, which could rewrite a terminal, as escapes; letters of any language stay."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode() for char in text
+    )

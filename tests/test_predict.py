@@ -1,0 +1,93 @@
+"""Predictor: one picture, many pictures, bad pictures."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import skimage.data
+import torch
+
+from tars_hub import Prediction, Predictor, TarsClassifier
+from tars_hub.errors import PictureError, UsageError
+from tars_hub.preprocess import load, to_tensor
+from tars_hub.quiet import cv2
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    torch.manual_seed(0)
+    return Predictor(TarsClassifier.create("resnet18", ["cat", "dog", "fox"]), device="cpu")
+
+
+@pytest.fixture
+def photographs(tmp_path: Path) -> list[Path]:
+    pictures = [skimage.data.chelsea(), skimage.data.astronaut(), skimage.data.coffee()]
+    paths = [tmp_path / f"{index}.png" for index in range(3)]
+    for path, pixels in zip(paths, pictures, strict=True):
+        cv2.imwrite(str(path), pixels[:, :, ::-1])
+    return paths
+
+
+def test_an_answer_is_the_models_softmax_in_order(predictor: Predictor, photographs: list[Path]) -> None:
+    answer = predictor(photographs[0])
+    prepare = predictor.config.preprocess
+    with torch.inference_mode():
+        expected = predictor.model(to_tensor(load(photographs[0], prepare), prepare)[None]).softmax(1)[0]
+    assert [label for label, _ in answer.top] == [
+        predictor.config.classes[i] for i in expected.argsort(descending=True)
+    ]
+    assert [p for _, p in answer.top] == pytest.approx(expected.sort(descending=True).values.tolist())
+    assert (answer.label, answer.probability) == answer.top[0]
+    assert sum(p for _, p in answer.top) == pytest.approx(1)
+
+
+def test_top_k(predictor: Predictor, photographs: list[Path]) -> None:
+    assert len(predictor(photographs[0], top_k=2).top) == 2
+    assert len(predictor(photographs[0], top_k=99).top) == 3
+    with pytest.raises(UsageError, match="top_k is 0"):
+        predictor(photographs[0], top_k=0)
+
+
+@pytest.mark.parametrize("batch_size", [1, 2, 64])
+def test_a_batch_answers_as_one_by_one_in_order(predictor: Predictor, photographs: list[Path], batch_size: int) -> None:
+    together = predictor.batch(photographs * 2, batch_size=batch_size)
+    singly = [predictor(path) for path in photographs * 2]
+    assert [answer.label for answer in together] == [answer.label for answer in singly]
+    for a, b in zip(together, singly, strict=True):
+        assert [p for _, p in a.top] == pytest.approx([p for _, p in b.top], abs=1e-5)
+
+
+def test_no_pictures_no_answers(predictor: Predictor) -> None:
+    assert predictor.batch([]) == []
+
+
+def test_a_bad_picture_raises_and_a_stream_goes_on(predictor: Predictor, photographs: list[Path]) -> None:
+    mixed = [photographs[0], b"no picture", photographs[1]]
+    with pytest.raises(PictureError, match="bytes"):
+        predictor.batch(mixed)
+    kinds = [type(answer) for answer in predictor.stream(mixed)]
+    assert kinds == [Prediction, PictureError, Prediction]
+
+
+def test_a_stream_asks_for_no_more_than_a_batch_ahead(predictor: Predictor) -> None:
+    asked = 0
+
+    def endless():  # type: ignore[no-untyped-def]  # noqa: ANN202
+        nonlocal asked
+        while True:
+            asked += 1
+            yield np.zeros((8, 8, 3), np.uint8)
+
+    next(iter(predictor.stream(endless(), batch_size=4)))
+    assert asked == 4
+
+
+def test_a_predictor_is_made_of_a_folder_or_an_old_file(
+    predictor: Predictor, photographs: list[Path], tmp_path: Path
+) -> None:
+    predictor.model.save_pretrained(tmp_path / "model")
+    torch.save(predictor.model.backbone.state_dict(), tmp_path / "old.pth")
+    expected = [p for _, p in predictor(photographs[0]).top]
+    for source in (tmp_path / "model", str(tmp_path / "model"), tmp_path / "old.pth"):
+        answer = Predictor.from_pretrained(source, device="cpu")(photographs[0])
+        assert [p for _, p in answer.top] == expected
