@@ -1,0 +1,144 @@
+"""Show a model in the browser; where there is none yet, train a small one on handwritten digits first."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from tars_hub.card import Measured, read_measured
+from tars_hub.config import WEIGHTS_NAME
+from tars_hub.errors import TarsError, UsageError
+from tars_hub.listing import find_pictures
+from tars_hub.predict import Predictor
+from tars_hub.training import start_training
+
+Say = Callable[[str], None]
+
+_EXAMPLES_SHOWN = 10
+_DRAWN_PER_WAY = 10
+_DRAWN_SEED = 2024
+# resnet18 at 32 px: about a minute on two cores.
+_DIGITS_RECIPE = (
+    *("--model", "resnet18", "--weights", "none", "--img-size", "32", "--crop", "pad"),
+    *("--augment", "drawing", "--epochs", "20", "--batch-size", "64", "--seed", "0", "--overwrite"),
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What is shown and where.
+
+    Attributes:
+        model: folder, repository id or checkpoint file; None is the model of digits.
+        home: the folder that the model of digits and its pictures are kept in.
+        examples: pictures to offer on the page.
+    """
+
+    model: str | None = None
+    home: Path = Path()
+    examples: Path | None = None
+    host: str = "127.0.0.1"
+    port: int = 7860
+    device: str | None = None
+    revision: str | None = None
+    endpoint: str | None = None
+    open_browser: bool = True
+
+
+def show(options: Options, *, say: Say) -> int:
+    """Open the page and stay until interrupted; returns the process's exit code."""
+    model = options.model or str(_digits_model(options.home, say))
+    predictor = Predictor.from_pretrained(
+        model, device=options.device, revision=options.revision, endpoint=options.endpoint
+    )
+    examples = _examples(options)
+    measured = _measured(predictor)
+    _serve(options, predictor, model, measured, examples, say)
+    return 0
+
+
+def _serve(
+    options: Options,
+    predictor: Predictor,
+    model: str,
+    measured: Measured | None,
+    examples: Sequence[Path],
+    say: Say,
+) -> None:
+    from tars_hub.ui.serve import free_port, page_server, wait_until_interrupted
+
+    port = free_port(options.host, options.port)
+    if port != options.port:
+        say(f"port {options.port} is taken; using {port}")
+
+    def build():  # type: ignore[no-untyped-def]  # noqa: ANN202  # gradio is imported in it, when its settings stand
+        from tars_hub.ui.page import build_page
+
+        return build_page(predictor, name=Path(model).name, measured=measured, examples=examples)
+
+    with page_server(build, host=options.host, port=port, open_browser=options.open_browser) as url:
+        say(f"{Path(model).name} answers at {url} (Ctrl-C stops it)")
+        wait_until_interrupted()
+
+
+def _digits_model(home: Path, say: Say) -> Path:
+    """The folder of the default model, trained now if it is not there yet."""
+    folder = home / "checkpoint" / "digits"
+    if (folder / WEIGHTS_NAME).exists():
+        return folder
+    _train_digits(_digits_pictures(home, say), folder, say)
+    return folder
+
+
+def _digits_pictures(home: Path, say: Say) -> Path:
+    from tars_hub.digits import write_digits
+
+    folder = home / "data" / "digits"
+    if not folder.exists():
+        counts = write_digits(folder)
+        say(f"wrote {sum(counts.values()):,} pictures of handwritten digits to {folder}")
+    return folder
+
+
+def _train_digits(data: Path, folder: Path, say: Say) -> None:
+    say("no model yet: training one on them, about a minute on two cores")
+    unfinished = folder.with_name("digits-unfinished")  # an interrupted run is not taken for a model next time
+    code = start_training(["--data", str(data), "--output", str(unfinished), *_DIGITS_RECIPE])
+    if code:
+        raise TarsError(f"the training ended with exit code {code}; nothing was kept in {folder}")
+    right, asked = _read_drawn(Predictor.from_pretrained(unfinished))
+    if folder.exists():
+        shutil.rmtree(folder)
+    unfinished.rename(folder)
+    say(
+        f"saved {folder}; of {asked} digits drawn large with a dark pen, never trained on, it reads {right / asked:.1%}"
+    )
+
+
+def _read_drawn(predictor: Predictor) -> tuple[int, int]:
+    """How many drawn digits were read right, of how many."""
+    from tars_hub.drawn import draw_digits
+
+    drawn = list(draw_digits(_DRAWN_PER_WAY, seed=_DRAWN_SEED))
+    answers = predictor.batch([picture for _, picture in drawn], batch_size=64)
+    return sum(str(digit) == answer.label for (digit, _), answer in zip(drawn, answers, strict=True)), len(drawn)
+
+
+def _measured(predictor: Predictor) -> Measured | None:
+    card = predictor.model.card
+    return read_measured(card) if card else None
+
+
+def _examples(options: Options) -> list[Path]:
+    folder = options.examples
+    if folder is None and options.model is None:
+        folder = options.home / "data" / "digits" / "val"
+    if folder is None or (options.examples is None and not folder.is_dir()):
+        return []
+    if not folder.is_dir():
+        raise UsageError(f"--examples {folder} is no folder")
+    found = find_pictures([folder])
+    step = max(1, len(found) // _EXAMPLES_SHOWN)  # spread over the classes, which lie one after the other
+    return found[::step][:_EXAMPLES_SHOWN]

@@ -1,0 +1,120 @@
+"""The answer card: from an outcome to HTML. Pure; knows no Gradio, no model, no files."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from html import escape
+from typing import TYPE_CHECKING
+
+from tars_hub.errors import PictureError, TarsError
+
+if TYPE_CHECKING:
+    from tars_hub.predict import Prediction
+
+SURE = 0.5  # below it the other classes together are likelier than the one named
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facts:
+    """What stands in small type under an answer.
+
+    Attributes:
+        model, device: their names.
+        prepare_ms: reading the file and cutting the picture to size, in milliseconds.
+        model_ms: the network and its probabilities, in milliseconds.
+    """
+
+    model: str
+    device: str
+    prepare_ms: float
+    model_ms: float
+
+
+def answer_card(outcome: Prediction | TarsError | None, *, run: int, facts: Facts | None = None) -> str:
+    """The card for an answer, for what went wrong, or for nothing asked yet.
+
+    Everything comes out escaped. `data-state` is empty, ok, unsure or error; `data-run` is `run`,
+    so that whoever waits can tell a new answer from an equal old one. Every state has the same
+    skeleton: the page patches it in place, and a screen reader speaks what changed in `tars-said`.
+    """
+    if outcome is None:
+        return _card("empty", run, said=_note("The answer appears here, as soon as there is a picture."))
+    if isinstance(outcome, TarsError):
+        return _card("error", run, said=_note(_sentence(outcome)))
+    state = "ok" if outcome.probability >= SURE else "unsure"
+    return _card(state, run, said=_headline(outcome, state), bars=_bars(outcome.top), facts=facts)
+
+
+def percent(share: float) -> str:
+    """0..1 as text with one decimal; what would round to nothing or to certainty says so instead."""
+    if 0 < share < 0.001:
+        return "< 0.1 %"
+    if 0.999 < share < 1:
+        return "> 99.9 %"
+    return f"{100 * share:.1f} %"
+
+
+def _card(state: str, run: int, *, said: str, bars: str = "", facts: Facts | None = None) -> str:
+    return (
+        f'<section class="tars-answer" aria-label="Answer" data-state="{state}" data-run="{run}">'
+        f'<div class="tars-said" aria-live="polite" aria-atomic="true">{said}</div>'
+        f'<ol class="tars-bars">{bars}</ol>'
+        f'<p class="tars-facts">{_facts(facts)}</p>'
+        "</section>"
+    )
+
+
+def _note(text: str) -> str:
+    return f'<p class="tars-note">{escape(text)}</p>'
+
+
+def _sentence(error: TarsError) -> str:
+    if isinstance(error, PictureError):
+        return f"“{error.name}” cannot be read: {error.reason.rstrip('.')}."
+    return str(error)
+
+
+def _headline(answer: Prediction, state: str) -> str:
+    doubt = _note("Not sure: nearest is") if state == "unsure" else ""
+    return (
+        f'{doubt}<p class="tars-top" {_data(answer.label, answer.probability)}>'
+        f'<strong class="tars-label">{escape(answer.label)}</strong> '
+        f'<span class="tars-share">{escape(percent(answer.probability))}</span></p>'
+    )
+
+
+def _bars(top: Sequence[tuple[str, float]]) -> str:
+    """The first bar belongs to the headline, which already names its class."""
+    if not top:
+        return ""
+    first = f'<li class="tars-first" aria-hidden="true">{_bar(top[0][1])}</li>'
+    return first + "".join(_row(label, probability) for label, probability in top[1:])
+
+
+def _row(label: str, probability: float) -> str:
+    return (
+        f'<li class="tars-row" {_data(label, probability)}>'
+        f'<span class="tars-label">{escape(label)}</span> '
+        f"{_bar(probability)} "
+        f'<span class="tars-share">{escape(percent(probability))}</span></li>'
+    )
+
+
+def _bar(probability: float) -> str:
+    return f'<span class="tars-bar" aria-hidden="true"><i style="width:{100 * probability:.2f}%"></i></span>'
+
+
+def _data(label: str, probability: float) -> str:
+    return f'data-label="{escape(label)}" data-probability="{probability!r}"'
+
+
+def _facts(facts: Facts | None) -> str:
+    if facts is None:
+        return ""
+    times = f"prepare {_milliseconds(facts.prepare_ms)} · model {_milliseconds(facts.model_ms)}"
+    return escape(f"{facts.model} · {times} · {facts.device}")
+
+
+def _milliseconds(value: float) -> str:
+    return f"{value:.1f} ms" if value < 10 else f"{value:,.0f} ms"

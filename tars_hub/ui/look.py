@@ -1,0 +1,47 @@
+"""Theme and style of the page, as `launch` and `mount_gradio_app` take them."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+STYLE = Path(__file__).with_name("style.css")
+
+# As in style.css, which paints what is ours; these are for what Gradio paints.
+_COLOURS = {
+    "body_background_fill": "#faf8f5",
+    "body_background_fill_dark": "#161412",
+    "body_text_color": "#1c1917",
+    "body_text_color_dark": "#f5f3f0",
+    "body_text_color_subdued": "#5c5650",
+    "body_text_color_subdued_dark": "#b8b1aa",
+    "block_background_fill": "#ffffff",
+    "block_background_fill_dark": "#1f1c1a",
+    "block_info_text_color": "#5c5650",
+    "block_info_text_color_dark": "#b8b1aa",
+    "block_label_text_color": "#5c5650",
+    "block_label_text_color_dark": "#b8b1aa",
+    "border_color_primary": "#e5e1dc",
+    "border_color_primary_dark": "#3b3733",
+    "border_color_accent": "#0f766e",
+    "border_color_accent_dark": "#2dd4bf",
+    "color_accent": "#0f766e",
+    "slider_color": "#0f766e",
+    "slider_color_dark": "#2dd4bf",
+    "input_background_fill": "#ffffff",
+    "input_background_fill_dark": "#1f1c1a",
+}
+
+
+def look() -> dict[str, Any]:
+    """Keyword arguments; nothing in them is fetched from elsewhere, fonts are the visitor's own."""
+    theme = gr.themes.Base(
+        primary_hue="teal",
+        neutral_hue="stone",
+        radius_size="lg",
+        font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
+        font_mono=["ui-monospace", "monospace"],
+    )
+    return {"theme": theme.set(**_COLOURS), "css_paths": [STYLE]}
