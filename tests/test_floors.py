@@ -1,0 +1,81 @@
+"""Imports go strictly down: the floors of the house, from the ground up."""
+
+import ast
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+# A file may import from floors below its own. Folders count as their files: tars_hub.ui.page is of tars_hub.ui.
+FLOORS = [
+    {"tars_hub", "tars_hub.errors", "tars_hub.version"},
+    {"tars_hub.config", "tars_hub.files", "tars_hub.quiet", "tars_hub.containers", "tars_hub.training"},
+    {"tars_hub.card", "tars_hub.backbones", "tars_hub.remote", "tars_hub.samples", "tars_hub.unpickle", "tars_hub.weights"},
+    {"tars_hub.raw", "tars_hub.model", "tars_hub.checkpoint", "tars_hub.digits", "tars_hub.drawn"},
+    {"tars_hub.decode", "tars_hub.legacy"},
+    {"tars_hub.pillow", "tars_hub.loading"},
+    {"tars_hub.preprocess"},
+    {"tars_hub.predict", "tars_hub.listing"},
+    {"tars_hub.results", "tars_hub.ui"},
+    {"tars_hub.demo"},
+    {"tars_hub.cli"},
+    {"tars_hub.__main__", "app"},
+    # The trainer stands on the library, beside the shell and the page, which start it as a process.
+    {"train.config", "train.augment", "train.console", "train.report"},
+    {"train.data", "train.recipe", "train.start"},
+    {"train.reading"},
+    {"train.loop"},
+    {"train.run"},
+    {"train.__main__", "train"},
+]
+FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
+FILES = sorted([*(ROOT / "tars_hub").rglob("*.py"), *(ROOT / "train").rglob("*.py"), ROOT / "app.py"])
+
+
+def module_of(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def room_of(module: str) -> str:
+    """The longest listed name that a module is, or is within."""
+    parts = module.split(".")
+    names = (".".join(parts[:count]) for count in range(len(parts), 0, -1))
+    return next(name for name in names if name in FLOOR and (name == module or name not in {"tars_hub", "train"}))
+
+
+def imports(path: Path) -> Iterator[str]:
+    """Modules of this project that a file imports, at its head or within a function."""
+    module = module_of(path)
+    package = module if path.name == "__init__.py" else module.rpartition(".")[0]
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom):
+            base = f"{package}.{node.module or ''}".rstrip(".") if node.level else str(node.module)
+            whole = [f"{base}.{alias.name}" for alias in node.names]
+            yield from (name if is_module(name) else base for name in whole)
+
+
+def is_module(name: str) -> bool:
+    path = ROOT.joinpath(*name.split("."))
+    return path.with_suffix(".py").exists() or (path / "__init__.py").exists()
+
+
+@pytest.mark.parametrize("path", FILES, ids=module_of)
+def test_imports_go_down(path: Path) -> None:
+    own = room_of(module_of(path))
+    for name in imports(path):
+        if name.split(".")[0] not in {"tars_hub", "train", "app"}:
+            continue
+        other = room_of(name)
+        inside = own == other and own in {"tars_hub.ui", "tars_hub.containers"}
+        if own == "tars_hub":
+            continue  # the package's face names everything, for whoever asks
+        assert inside or FLOOR[other] < FLOOR[own], f"{module_of(path)} imports {name}, which is not below it"
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if "train" not in path.parts], ids=module_of)
+def test_the_library_never_imports_the_trainer_or_the_app(path: Path) -> None:
+    assert not {name.split(".")[0] for name in imports(path)} & {"train", "app"}
