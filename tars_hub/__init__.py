@@ -9,7 +9,7 @@ from __future__ import annotations
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
-from tars_hub.version import VERSION as __version__
+from tars_hub.version import VERSION as __version__  # noqa: N811  # the name every package has
 
 if TYPE_CHECKING:
     from tars_hub.config import ModelConfig, Preprocess

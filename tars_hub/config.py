@@ -16,6 +16,7 @@ FORMAT_VERSION = 1
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
 CARD_NAME = "README.md"
+METRICS = "training/metrics.json"  # what the trainer leaves of a run, within the model folder
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)
@@ -120,11 +121,13 @@ class ModelConfig:
         preprocess = raw.get("preprocess")
         if not isinstance(preprocess, Mapping):
             raise ConfigError("preprocess is missing; it must be an object")
-        known = {key: preprocess[key] for key in Preprocess.__dataclass_fields__ if key in preprocess}
+        missing = [key for key in Preprocess.__dataclass_fields__ if key not in preprocess]
+        if missing:  # a default in its place would prepare pictures otherwise than in training
+            raise ConfigError(f"preprocess lacks {', '.join(missing)}")
         config = cls(
             backbone=raw.get("backbone"),  # type: ignore[arg-type]  # checked by __post_init__
             classes=_classes_of(raw.get("id2label")),
-            preprocess=Preprocess(**known),
+            preprocess=Preprocess(**{key: preprocess[key] for key in Preprocess.__dataclass_fields__}),
             drawings=raw.get("drawings") is True,
         )
         if "num_classes" in raw and raw["num_classes"] != config.num_classes:

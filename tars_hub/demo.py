@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import shutil
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from tars_hub.card import Measured, read_measured
-from tars_hub.config import WEIGHTS_NAME
+from tars_hub.config import METRICS, WEIGHTS_NAME
 from tars_hub.errors import TarsError, UsageError
 from tars_hub.listing import find_pictures
 from tars_hub.predict import Predictor
@@ -86,7 +86,7 @@ def _serve(
 def _digits_model(home: Path, say: Say) -> Path:
     """The folder of the default model, trained now if it is not there yet."""
     folder = home / "checkpoint" / "digits"
-    if (folder / WEIGHTS_NAME).exists():
+    if _is_finished(folder):
         return folder
     _train_digits(_digits_pictures(home, say), folder, say)
     return folder
@@ -104,17 +104,20 @@ def _digits_pictures(home: Path, say: Say) -> Path:
 
 def _train_digits(data: Path, folder: Path, say: Say) -> None:
     say("no model yet: training one on them, about a minute on two cores")
-    unfinished = folder.with_name("digits-unfinished")  # an interrupted run is not taken for a model next time
-    code = start_training(["--data", str(data), "--output", str(unfinished), *_DIGITS_RECIPE])
+    code = start_training(["--data", str(data), "--output", str(folder), *_DIGITS_RECIPE])
     if code:
-        raise TarsError(f"the training ended with exit code {code}; nothing was kept in {folder}")
-    right, asked = _read_drawn(Predictor.from_pretrained(unfinished))
-    if folder.exists():
-        shutil.rmtree(folder)
-    unfinished.rename(folder)
-    say(
-        f"saved {folder}; of {asked} digits drawn large with a dark pen, never trained on, it reads {right / asked:.1%}"
-    )
+        raise TarsError(f"the training ended with exit code {code}; the next start begins it anew")
+    right, asked = _read_drawn(Predictor.from_pretrained(folder))
+    say(f"of {asked} digits drawn large with a dark pen, which it was never trained on, it reads {right / asked:.1%}")
+
+
+def _is_finished(folder: Path) -> bool:
+    """Whether a whole run stands there; of an interrupted one the best epoch so far does."""
+    try:
+        metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return (folder / WEIGHTS_NAME).exists() and metrics.get("finished") is True
 
 
 def _read_drawn(predictor: Predictor) -> tuple[int, int]:
@@ -140,5 +143,5 @@ def _examples(options: Options) -> list[Path]:
     if not folder.is_dir():
         raise UsageError(f"--examples {folder} is no folder")
     found = find_pictures([folder])
-    step = max(1, len(found) // _EXAMPLES_SHOWN)  # spread over the classes, which lie one after the other
-    return found[::step][:_EXAMPLES_SHOWN]
+    shown = min(_EXAMPLES_SHOWN, len(found))  # spread over the classes, which lie one after the other
+    return [found[(2 * index + 1) * len(found) // (2 * shown)] for index in range(shown)]

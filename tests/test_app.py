@@ -67,15 +67,15 @@ def test_the_default_model_is_trained_once(tmp_path: Path, monkeypatch: pytest.M
     said: list[str] = []
     folder = demo._digits_model(tmp_path, said.append)
     assert TarsClassifier.from_pretrained(folder).config.drawings
-    assert re.search(r"of 210 digits drawn large with a dark pen, never trained on, it reads \d+\.\d%", said[-1])
+    assert re.search(
+        r"of 210 digits drawn large with a dark pen, which it was never trained on, it reads \d+\.\d%", said[-1]
+    )
     assert [path.name for path in folder.parent.iterdir()] == ["digits"]
     monkeypatch.setattr(demo, "start_training", lambda _: pytest.fail("trained again"))
     assert demo._digits_model(tmp_path, said.append) == folder
 
 
-def test_an_interrupted_training_leaves_no_model_to_be_taken_for_one(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_an_interrupted_training_is_not_taken_for_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     write_few_digits(tmp_path / "data" / "digits")
 
     def interrupted(arguments: list[str]) -> int:
@@ -86,7 +86,9 @@ def test_an_interrupted_training_leaves_no_model_to_be_taken_for_one(
     monkeypatch.setattr(demo, "start_training", interrupted)
     with pytest.raises(TarsError, match="130"):
         demo._digits_model(tmp_path, lambda _: None)
-    assert not (tmp_path / "checkpoint" / "digits").exists()
+    monkeypatch.setattr(demo, "start_training", lambda _: 3)
+    with pytest.raises(TarsError, match="3"):  # asked again, for all that a model stands there
+        demo._digits_model(tmp_path, lambda _: None)
 
 
 @contextmanager

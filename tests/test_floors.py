@@ -12,7 +12,14 @@ ROOT = Path(__file__).resolve().parent.parent
 FLOORS = [
     {"tars_hub", "tars_hub.errors", "tars_hub.version"},
     {"tars_hub.config", "tars_hub.files", "tars_hub.quiet", "tars_hub.containers", "tars_hub.training"},
-    {"tars_hub.card", "tars_hub.backbones", "tars_hub.remote", "tars_hub.samples", "tars_hub.unpickle", "tars_hub.weights"},
+    {
+        "tars_hub.card",
+        "tars_hub.backbones",
+        "tars_hub.remote",
+        "tars_hub.samples",
+        "tars_hub.unpickle",
+        "tars_hub.weights",
+    },
     {"tars_hub.raw", "tars_hub.model", "tars_hub.checkpoint", "tars_hub.digits", "tars_hub.drawn"},
     {"tars_hub.decode", "tars_hub.legacy"},
     {"tars_hub.pillow", "tars_hub.loading"},

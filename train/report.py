@@ -8,9 +8,8 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 
+from tars_hub.config import METRICS
 from tars_hub.files import replacing
-
-FOLDER = "training"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -35,20 +34,26 @@ class EpochRow:
         )
 
 
-def write_history(output: Path, history: Sequence[EpochRow], best: EpochRow, pictures: int) -> None:
-    """Write `training/history.csv` and `training/metrics.json` into the model folder."""
-    folder = output / FOLDER
-    folder.mkdir(exist_ok=True)
-    with replacing(folder / "history.csv", newline="", encoding="utf-8") as stream:
+def write_history(output: Path, history: Sequence[EpochRow], best: EpochRow, *, pictures: int, finished: bool) -> None:
+    """Write `training/history.csv` and `training/metrics.json` into the model folder.
+
+    Args:
+        pictures: how many validated.
+        finished: no epoch is left.
+    """
+    found = {
+        "top1": best.val_accuracy,
+        "loss": best.val_loss,
+        "epoch": best.epoch,
+        "pictures": pictures,
+        "split": "val",
+        "finished": finished,
+    }
+    path = output / METRICS
+    path.parent.mkdir(exist_ok=True)
+    with replacing(path.with_name("history.csv"), newline="", encoding="utf-8") as stream:
         table = csv.DictWriter(stream, [field.name for field in fields(EpochRow)])
         table.writeheader()
         table.writerows(asdict(row) for row in history)
-    with replacing(folder / "metrics.json", encoding="utf-8") as stream:
-        found = {
-            "top1": best.val_accuracy,
-            "loss": best.val_loss,
-            "epoch": best.epoch,
-            "pictures": pictures,
-            "split": "val",
-        }
+    with replacing(path, encoding="utf-8") as stream:
         json.dump(found, stream, indent=2)

@@ -90,7 +90,8 @@ def _epochs(this: Run, optimizer: Optimizer, schedule: LRScheduler, *, repositor
         if best is None or row.rank() > best.rank():
             best = row
             _save(this, measured, repository)
-        write_history(this.config.output, history, best, measured.pictures)
+        done = epoch == this.config.epochs
+        write_history(this.config.output, history, best, pictures=measured.pictures, finished=done)
         this.console.line(row.line(this.config.epochs, kept=best is row))
     assert best is not None  # noqa: S101  # epochs is at least 1
     return Result(best, tuple(history), measured.pictures, len(this.console.broken))

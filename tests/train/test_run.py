@@ -61,7 +61,8 @@ def test_a_run_learns_and_leaves_a_model_that_answers_as_measured(data: Path, tm
     history = (tmp_path / "out" / "training" / "history.csv").read_text(encoding="utf-8")
     rows = list(csv.DictReader(history.splitlines()))
     assert [int(row["epoch"]) for row in rows] == [1, 2, 3, 4, 5, 6]
-    assert json.loads((tmp_path / "out" / "training" / "metrics.json").read_text())["top1"] == result.best.val_accuracy
+    metrics = json.loads((tmp_path / "out" / "training" / "metrics.json").read_text(encoding="utf-8"))
+    assert (metrics["top1"], metrics["finished"]) == (result.best.val_accuracy, True)
     assert [path.name for path in tmp_path.iterdir()] == ["out"]
 
 
