@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import os
 import sys
-from typing import TYPE_CHECKING, TypeGuard
+import threading
+from typing import IO, TYPE_CHECKING, TypeGuard
 
 import numpy as np
 
@@ -16,6 +17,7 @@ from tars_hub.samples import Pixels
 if TYPE_CHECKING:
     from PIL.Image import Image
 
+_PLACE_IN_FILE = threading.Lock()  # threads may share a lazy image
 _FORMATS = {"AVIF", "BMP", "GIF", "JPEG", "MPO", "PNG", "PPM", "TIFF", "WEBP"}
 _WITH_KEY = {"1", "L", "RGB"}  # modes in which info["transparency"] is the one value that is transparent
 _AS_STORED = {"1", "L", "LA", "RGB", "RGBA", "F"}
@@ -62,17 +64,25 @@ def _file_behind(image: Image) -> bytes | None:
     if file is None or not getattr(image, "tile", None) or image.format not in _FORMATS or image.tell() != 0:
         return None
     try:
-        before = file.tell()
-        file.seek(0, os.SEEK_END)
-        size = file.tell()
-        file.seek(0)
-        data = bytes(file.read(min(size, decode.MAX_FILE_BYTES)))
-        file.seek(before)
+        with _PLACE_IN_FILE:
+            data = _all_of(file)
     except (OSError, ValueError) as error:  # ValueError: a closed file
         raise Flaw(f"its file cannot be read ({error})") from error
-    if size > decode.MAX_FILE_BYTES:
-        raise decode.too_many_bytes(size)
     return data if is_read(data) else None
+
+
+def _all_of(file: IO[bytes]) -> bytes:
+    """The content of an open file, which stays where it is."""
+    before = file.tell()
+    try:
+        file.seek(0, os.SEEK_END)
+        size = file.tell()
+        if size > decode.MAX_FILE_BYTES:
+            raise decode.too_many_bytes(size)
+        file.seek(0)
+        return bytes(file.read(size))
+    finally:
+        file.seek(before)
 
 
 def _pixels(image: Image) -> Pixels:

@@ -27,7 +27,7 @@ except ImportError as error:
 
 __all__ = ["cv2", "quiet"]
 
-log = cv2.utils.logging
+_log = cv2.utils.logging
 
 
 class _Hush:
@@ -59,15 +59,15 @@ class _Hush:
             self._end()
 
     def _begin(self) -> None:
-        self._log_level = log.getLogLevel()
-        log.setLogLevel(log.LOG_LEVEL_SILENT)
+        self._log_level = _log.getLogLevel()
+        _log.setLogLevel(_log.LOG_LEVEL_SILENT)
         variable = _c_stderr()
         if variable is not None and _null_file() is not None:
             self._stderr, variable.value = variable.value, _null_file()
 
     def _end(self) -> None:
         if self._log_level is not None:
-            log.setLogLevel(self._log_level)
+            _log.setLogLevel(self._log_level)
         variable = _c_stderr()
         if variable is not None and self._stderr is not None:
             variable.value = self._stderr

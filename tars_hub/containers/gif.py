@@ -6,20 +6,23 @@ from dataclasses import dataclass
 
 from tars_hub.containers.parts import MAX_BLOCKS, Flaw, Header, too_many, unpack
 
-# A picture needs at most one 12-bit code a pixel and few resets. OpenCV takes 4 µs for each reset, so an endless row of
-# them would hold it for hours; these limits make it half a minute at worst.
-_BYTES_PER_PIXEL = 2
-_SPARE_BYTES = 1 << 16
-MAX_FRAME_BYTES = 8 << 20
+# OpenCV takes 4 µs for each reset of the code table, so a row of them would hold it for hours. Counting them takes a
+# second for 7 MB, so it is left out where they cannot do harm.
+MAX_RESETS = 250_000
+_HARMLESS_BYTES = 1 << 18
+MAX_FRAME_BYTES = 32 << 20
 
 _EXTENSION, _IMAGE, _TRAILER, _CONTROL = 0x21, 0x2C, 0x3B, 0xF9
 
 
 @dataclass(frozen=True)
 class _Frame:
+    """Where a frame and its compressed pixels start and end, and the screen it needs, in pixels."""
+
     start: int
+    codes: int
     end: int
-    width: int  # of the screen it needs, in pixels
+    width: int
     height: int
 
 
@@ -28,6 +31,7 @@ def read(data: bytes) -> Header:
     screen = unpack("<HHB", data, 6)
     tables_end = 13 + _table_bytes(screen[2])
     frame, transparent = _walk(data, tables_end)
+    _check_codes(data, frame)
     width, height = max(screen[0], frame.width), max(screen[1], frame.height)
     # Background colour 0: what a small first frame leaves free, and always inside the colour table.
     opening = b"GIF89a" + width.to_bytes(2, "little") + height.to_bytes(2, "little") + bytes((screen[2], 0, 0))
@@ -68,9 +72,46 @@ def _frame(data: bytes, at: int) -> _Frame:
     left, top, width, height, flags = unpack("<4HB", data, at + 1)
     codes = at + 10 + _table_bytes(flags)
     end = _skip(data, codes + 1)
-    if end - codes > min(width * height * _BYTES_PER_PIXEL + _SPARE_BYTES, MAX_FRAME_BYTES):
-        raise Flaw("damaged: a GIF frame with far more data than its pixels need")
-    return _Frame(at, end, left + width, top + height)
+    return _Frame(at, codes, end, left + width, top + height)
+
+
+def _check_codes(data: bytes, frame: _Frame) -> None:
+    """Refuse compressed pixels that would take far longer than others."""
+    if frame.end - frame.codes > MAX_FRAME_BYTES:
+        raise Flaw(f"too large: a GIF frame of more than {MAX_FRAME_BYTES} bytes")
+    if frame.end - frame.codes > _HARMLESS_BYTES and _resets(data, frame) > MAX_RESETS:
+        raise too_many("resets")
+
+
+def _resets(data: bytes, frame: _Frame) -> int:
+    """How often the codes start anew; a code's width grows with the table, up to 12 bits."""
+    (depth,) = unpack("B", data, frame.codes)
+    clear = 1 << depth
+    bits = available = count = 0
+    width, table = depth + 1, clear + 1
+    for byte in _unblocked(data, frame.codes + 1):
+        bits |= byte << available
+        available += 8
+        while available >= width:
+            code = bits & ((1 << width) - 1)
+            bits >>= width
+            available -= width
+            table += 1
+            if code == clear:
+                count += 1
+                width, table = depth + 1, clear + 1
+            elif table == 1 << width and width < 12:
+                width += 1
+    return count
+
+
+def _unblocked(data: bytes, at: int) -> bytes:
+    """The content of a row of sub-blocks."""
+    parts = []
+    while data[at]:
+        parts.append(data[at + 1 : at + 1 + data[at]])
+        at += data[at] + 1
+    return b"".join(parts)
 
 
 def _table_bytes(flags: int) -> int:
