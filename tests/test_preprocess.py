@@ -6,7 +6,6 @@ import io
 import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -659,11 +658,9 @@ class TestFit:
     @pytest.mark.parametrize("shape", [(1, 100_000), (100_000, 1), (1, 1), (3, 5_000), (2, 7), (5_000, 3), (90_000, 2)])
     def test_extreme_shapes(self, shape: tuple[int, int], crop: Crop) -> None:
         pixels = np.full((*shape, 3), 77, np.uint8)
-        before = time.monotonic()
         found = fit(pixels, Preprocess(crop=crop))
         assert found.shape == (224, 224, 3)
         assert (found[111, 111] == 77).all()
-        assert time.monotonic() - before < 2
 
     def test_middle_of_a_long_picture(self) -> None:
         for length in (20, 21):

@@ -28,7 +28,7 @@ class TrainConfig:
         img_size: side of the network's input, in pixels; None follows the backbone.
         lr: peak learning rate; None follows the recipe.
         mixup: alpha of mixup's Beta distribution; 0 turns it off.
-        workers: loading processes; None chooses.
+        workers: threads that read pictures; None chooses.
         device: "cpu", "cuda", "cuda:1" …; None takes a GPU where there is one.
     """
 
@@ -120,7 +120,7 @@ def _parser(program: str) -> _Parser:
     add("--freeze", choices=get_args(Freeze), default="none", help="what keeps its weights (default none)")
     add("--lr", type=float, metavar="RATE", help="peak learning rate (default: by the recipe)")
     add("--seed", type=int, default=0, metavar="N", help="default 0")
-    add("--workers", type=int, metavar="N", help="loading processes (default: by the machine)")
+    add("--workers", type=int, metavar="N", help="threads that read pictures (default: by the machine)")
     add("--device", metavar="NAME", help="cpu, cuda, cuda:1 … (default: a GPU where there is one)")
     add("--overwrite", action="store_true", help="replace a model that stands in FOLDER")
     # These switches were inverted: given, they turned freezing and GPUs off, and the tutorial gives them.
