@@ -13,7 +13,6 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from difflib import get_close_matches
 from http.client import HTTPException
-from pickle import UnpicklingError
 from types import MappingProxyType
 from typing import Any
 
@@ -140,12 +139,12 @@ def build_pretrained(name: str, num_classes: int) -> nn.Module:
     try:
         # Once without pickle's code, because torchvision itself reads the cached file with it.
         _weights_of(row).get_state_dict(check_hash=True, weights_only=True)
-        network = _torchvision(row, weights=row.weights, num_classes=IMAGENET_CLASSES)
-    except (OSError, HTTPException, RuntimeError, EOFError, UnpicklingError) as error:  # RuntimeError: a wrong hash
+    except Exception as error:  # for a damaged file torch raises a dozen kinds
         raise DownloadError(
             f"the ImageNet weights of {name} could not be fetched ({_reason(error)}); "
             "use --weights none, or --weights with a model folder or repository id"
         ) from error
+    network = _torchvision(row, weights=row.weights, num_classes=IMAGENET_CLASSES)
     for path in (row.head, *row.aux_heads):
         replace_head(network, path, num_classes)
     return network
@@ -154,14 +153,14 @@ def build_pretrained(name: str, num_classes: int) -> nn.Module:
 def replace_head(network: nn.Module, path: str, num_classes: int) -> None:
     """Put a fresh layer with `num_classes` outputs in the place of the linear or convolutional one at `path`."""
     old = network.get_submodule(path)
-    place = {"device": old.weight.device, "dtype": old.weight.dtype}
+    if not isinstance(old, (nn.Linear, nn.Conv2d)):
+        raise UsageError(f"{path} is a {type(old).__name__}; a head is a Linear or Conv2d layer")
+    place: dict[str, Any] = {"device": old.weight.device, "dtype": old.weight.dtype}
     new: nn.Module
     if isinstance(old, nn.Linear):
-        new = nn.Linear(old.in_features, num_classes, bias=old.bias is not None, **place)  # type: ignore[arg-type]
-    elif isinstance(old, nn.Conv2d):
-        new = nn.Conv2d(old.in_channels, num_classes, kernel_size=1, **place)  # type: ignore[arg-type]
+        new = nn.Linear(old.in_features, num_classes, bias=old.bias is not None, **place)
     else:
-        raise UsageError(f"{path} is a {type(old).__name__}; a head is a Linear or Conv2d layer")
+        new = nn.Conv2d(old.in_channels, num_classes, kernel_size=1, **place)
     parent, _, leaf = path.rpartition(".")
     setattr(network.get_submodule(parent), leaf, new)
 
@@ -262,8 +261,8 @@ def check_size(row: Backbone, img_size: int, *, training: bool = False) -> None:
         raise UsageError(f"pictures may be {MAX_SIDE_PX} px at most, not {img_size} px")
 
 
-def _reason(error: BaseException) -> str:
-    if isinstance(error, UnpicklingError):
+def _reason(error: Exception) -> str:
+    if not isinstance(error, (OSError, HTTPException)) and "hash" not in str(error):
         return f"the cached file under {torch.hub.get_dir()} is damaged or holds more than tensors; delete it"
     return " ".join(str(getattr(error, "reason", error)).split()) or type(error).__name__
 

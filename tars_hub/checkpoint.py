@@ -13,6 +13,7 @@ from typing import Any
 
 from torch import Tensor
 
+from tars_hub.config import shown
 from tars_hub.errors import UnsafeFileError, WeightsError
 from tars_hub.unpickle import unpickle
 from tars_hub.weights import read_safetensors
@@ -158,5 +159,5 @@ def _as_names(value: object) -> tuple[str, ...] | None:
 def _contents(held: Any) -> str:  # noqa: ANN401
     if not isinstance(held, Mapping):
         return f"holds a {type(held).__name__} instead of tensors by name"
-    keys = ", ".join(repr(key) for key in list(held)[:8])
+    keys = ", ".join(shown(key) for key in list(held)[:8])
     return f"holds no tensors by name, only {keys or 'an empty dictionary'}"

@@ -181,6 +181,11 @@ def shown(value: object) -> str:
     return short.repr(value)
 
 
+def shown_name(name: str) -> str:
+    """A name a stranger gave, for a message: as it is where that is one short line."""
+    return name if name.isprintable() and 0 < len(name) <= 100 else shown(name)
+
+
 def _is_unicode(text: str) -> bool:
     """Whether the text can be written: half a surrogate pair, or a file name in another encoding, cannot."""
     try:

@@ -12,15 +12,17 @@ import os
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, TypeVar
 
 if sys.platform == "win32":
     fcntl = None
 else:
     import fcntl
 
+T = TypeVar("T")
+_READS = 20  # tries against somebody who saves without a pause
 _OLD_SUFFIX = "-old"
 _SWAP_FLAG = 2  # RENAME_EXCHANGE of Linux's renameat2 and RENAME_SWAP of macOS's renamex_np
 
@@ -71,6 +73,29 @@ def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
             _flush(home)
         finally:
             shutil.rmtree(staging, ignore_errors=True)  # after a swap this is the old folder
+
+
+def read_together(paths: Sequence[Path], read: Callable[[], T]) -> T:
+    """What `read` makes of these files, all from one save: where another came between, it reads again."""
+    for _ in range(_READS - 1):
+        before = [_identity(path) for path in paths]
+        try:
+            found = read()
+        except Exception:
+            if before == [_identity(path) for path in paths]:
+                raise
+        else:
+            if before == [_identity(path) for path in paths]:
+                return found
+    return read()
+
+
+def _identity(path: Path) -> tuple[int, ...]:
+    try:
+        found = path.stat()
+    except OSError:
+        return ()
+    return found.st_dev, found.st_ino, found.st_size, found.st_mtime_ns
 
 
 def _can_be_swapped(folder: Path) -> bool:

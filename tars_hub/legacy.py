@@ -14,7 +14,7 @@ from torch import Tensor
 from tars_hub import backbones, weights
 from tars_hub.backbones import BACKBONES, IMAGENET_CLASSES, Backbone
 from tars_hub.checkpoint import Checkpoint, open_checkpoint
-from tars_hub.config import MAX_CLASSES, ModelConfig
+from tars_hub.config import MAX_CLASSES, ModelConfig, check_classes, shown_name
 from tars_hub.errors import UsageError, WeightsError
 from tars_hub.model import TarsClassifier
 
@@ -125,9 +125,10 @@ def _misfit(row: Backbone, tensors: Mapping[str, Tensor], source: str) -> Weight
     inside = row.head.count(".") + 2  # dots in the names of layers below the head
     stack = sorted(name for name in tensors if name.startswith(f"{row.head}.") and name.count(".") >= inside)
     if stack:
+        listed = ", ".join(map(shown_name, stack[:4]))
         return WeightsError(
-            f"{source} has a stack of layers for a head ({', '.join(stack[:4])}), where {row.name} has one layer, "
-            f"{row.head}; such a network cannot be imported"
+            f"{source} has a stack of layers for a head ({listed}), where {row.name} has one layer, {row.head}; "
+            "such a network cannot be imported"
         )
     differing = _differing(row, tensors)
     if row.fixed_px and differing and all(_POSITIONS.search(name) for name in differing):
@@ -161,7 +162,7 @@ def _complete(
         if name.endswith(_COUNTER):  # not kept before PyTorch 0.4.1
             completed[name] = torch.zeros((), dtype=torch.int64)
     note = ""
-    for name in [name for name in expected if row.aux_heads and name.startswith(_aux_trunks(row))]:
+    for name in [name for name in expected if name.startswith(_aux_trunks(row))]:
         if name not in completed or completed[name].shape != expected[name].shape:
             # Left out by aux_logits=False, or left at ImageNet's 1000 classes by older programs.
             completed[name] = _fresh(name, expected[name])
@@ -184,13 +185,16 @@ def _fresh(name: str, like: Tensor) -> Tensor:
 
 def _names(found: Checkpoint, classes: Sequence[str] | None, count: int) -> tuple[tuple[str, ...], str]:
     if classes is not None:
-        if len(classes) != count:
-            raise UsageError(f"{len(classes)} class names were given, but the head has {count} outputs")
-        return tuple(classes), ""
-    if found.classes is not None and len(set(found.classes)) == count == len(found.classes):
-        return found.classes, "class names were found in the file"
+        given = check_classes(classes)
+        if len(given) != count:
+            raise UsageError(f"{len(given)} class names were given, but the head has {count} outputs")
+        return given, ""
+    held = found.classes or ()
+    if len(set(held)) == count == len(held):
+        return held, "class names were found in the file"
+    names = f"{len(held)} names for {count} classes" if held else "no classes"
     numbers = tuple(str(index) for index in range(count))
-    return numbers, f"the file names no classes; they are called 0 to {count - 1} (--classes gives them names)"
+    return numbers, f"the file holds {names}; they are called 0 to {count - 1} (--classes gives them names)"
 
 
 def _description(row: Backbone, found: Checkpoint, count: int) -> str:

@@ -17,7 +17,7 @@ from tars_hub import backbones, weights
 from tars_hub.card import write_card
 from tars_hub.config import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME, ModelConfig, Preprocess, check_classes
 from tars_hub.errors import ConfigError, UsageError
-from tars_hub.files import replace_folder
+from tars_hub.files import read_together, replace_folder
 from tars_hub.remote import ModelSource, model_folder, push_folder
 
 
@@ -119,17 +119,18 @@ class TarsClassifier(nn.Module, PyTorchModelHubMixin, library_name="tars-hub"):
 
     @classmethod
     def _load(cls, folder: Path) -> TarsClassifier:
-        config = _load_config(folder / CONFIG_NAME)
-        network = backbones.build_empty(config.backbone, config.num_classes)
         file = folder / WEIGHTS_NAME
-        weights.fill(network, weights.read_safetensors(file), source=str(file))
+        config, tensors = read_together(
+            [folder / CONFIG_NAME, file],
+            lambda: (_load_config(folder / CONFIG_NAME), weights.read_safetensors(file)),
+        )
+        network = backbones.build_empty(config.backbone, config.num_classes)
+        weights.fill(network, tensors, source=str(file))
         model = cls(config, network)
-        card = folder / CARD_NAME
-        if card.is_file():
-            model.card = card.read_text(encoding="utf-8", errors="replace")
+        model.card = _read_card(folder / CARD_NAME)
         return model
 
-    def save_pretrained(  # type: ignore[override]  # the mixin's `config` would contradict our own
+    def save_pretrained(
         self,
         save_directory: ModelSource,
         *,
@@ -210,6 +211,13 @@ class TarsClassifier(nn.Module, PyTorchModelHubMixin, library_name="tars-hub"):
     def generate_model_card(self, *_: object, **__: object) -> ModelCard:
         """The card as the mixin's users expect it: an object of huggingface_hub."""
         return ModelCard(self.card or write_card(self.config))
+
+
+def _read_card(path: Path) -> str | None:
+    try:
+        return path.read_text(encoding="utf-8", errors="replace")
+    except OSError:  # a model without a card is a model
+        return None
 
 
 def _load_config(path: Path) -> ModelConfig:

@@ -151,4 +151,5 @@ def _status(error: Exception) -> int:
 
 def _reason(error: Exception) -> str:
     text = getattr(error, "server_message", None) or str(error) or type(error).__name__
-    return " ".join(text.split())[:200]
+    text = text.partition("For more information check:")[0]  # an address that explains the status code
+    return "".join(char for char in " ".join(text.split()) if char.isprintable())[:200]

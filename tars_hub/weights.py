@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from tars_hub.config import shown, shown_name
 from tars_hub.errors import WeightsError
 
 _SHOWN = 3  # names in a message; a checkpoint of another network would list hundreds
@@ -69,7 +70,7 @@ def check(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor], *, sour
 def _misshapen(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> Iterable[str]:
     for name in expected.keys() & tensors.keys():
         if expected[name].shape != tensors[name].shape:
-            yield f"{name} {tuple(tensors[name].shape)} instead of {tuple(expected[name].shape)}"
+            yield f"{name} {shown(tuple(tensors[name].shape))} instead of {tuple(expected[name].shape)}"
 
 
 def _unusable(expected: Mapping[str, Tensor], tensors: Mapping[str, Tensor]) -> Iterable[str]:
@@ -85,7 +86,7 @@ def _complaint(verb: str, names: list[str]) -> str:
     if not names:
         return ""
     more = f" and {len(names) - _SHOWN} more" if len(names) > _SHOWN else ""
-    return f"{verb} {', '.join(sorted(names)[:_SHOWN])}{more}"
+    return f"{verb} {', '.join(shown_name(name) for name in sorted(names)[:_SHOWN])}{more}"
 
 
 def _one_line(error: BaseException) -> str:

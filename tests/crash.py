@@ -1,0 +1,171 @@
+"""Programs that die while they save, again and again; run by the tests as `python -m tests.crash WHAT FOLDER`.
+
+They print one JSON list: what was found in the folder after each death. They fork, so they run apart from the tests.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from tars_hub import files
+
+OLD = {"weights": "old weights", "config": "old config", "kept/diary.txt": "mine"}
+NEW = {"weights": "new weights", "config": "new config", "kept/diary.txt": "mine"}
+
+
+def read(folder: Path) -> dict[str, str]:
+    """Every file below the folder by its relative path."""
+    return {str(p.relative_to(folder)): p.read_text() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def lay(folder: Path, content: dict[str, str]) -> None:
+    """Write these files below the folder."""
+    for name, text in content.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text)
+
+
+def save_new(folder: Path) -> None:
+    """One save of what is new in NEW."""
+    files.replace_folder(folder, lambda fresh: lay(fresh, {k: v for k, v in NEW.items() if OLD[k] != v}))
+
+
+def in_child(act: Callable[[], None]) -> int:
+    """Run it in a forked process; that one's pid."""
+    pid = os.fork()
+    if pid == 0:
+        status = 1
+        try:
+            act()
+            status = 0
+        finally:
+            os._exit(status)
+    return pid
+
+
+def die_at_step(step: int) -> None:
+    """From now on count what this process asks of the system, and be gone at that one."""
+    left = step
+
+    def count(*_: Any) -> None:
+        nonlocal left
+        left -= 1
+        if left < 0:
+            os._exit(9)  # nothing is tidied up, as after kill -9
+
+    sys.addaudithook(count)
+
+
+def at_every_step(folder: Path, *, exists: bool) -> list[dict[str, Any]]:
+    """Die at the first step of a save, at the second, … until one save lives to its end."""
+    found: list[dict[str, Any]] = []
+    died = True
+    while died:
+        if exists:
+            lay(folder, OLD)
+
+        def doomed() -> None:
+            die_at_step(len(found))
+            save_new(folder)
+
+        died = os.waitstatus_to_exitcode(os.waitpid(in_child(doomed), 0)[1]) == 9
+        state = read(folder) if folder.exists() else None
+        beside = len(list(folder.parent.iterdir())) - folder.exists()
+        save_new(folder)  # the next program's: tidies up
+        after = [str(path.relative_to(folder.parent)) for path in folder.parent.rglob("*") if path.is_file()]
+        found.append({"state": state, "beside": beside, "after": sorted(after)})
+        if not exists:
+            for path in folder.iterdir():
+                path.unlink()
+            folder.rmdir()
+    return found
+
+
+def two_models() -> list[Any]:
+    """Classifiers of one backbone that differ in everything else."""
+    import torch
+
+    from tars_hub.model import TarsClassifier
+
+    torch.set_num_threads(1)  # threads do not survive a fork
+    torch.manual_seed(0)
+    return [TarsClassifier.create("squeezenet1_1", classes) for classes in (["a", "b"], ["c", "d", "e"])]
+
+
+def kill_a_saving_model(folder: Path, kills: int = 60) -> list[dict[str, Any]]:
+    """kill -9 at random moments of a program that saves two models in turn into the same folder."""
+    models = two_models()
+    versions = []
+    for model in models:
+        model.save_pretrained(folder)
+        versions.append({path.name: path.read_bytes() for path in folder.iterdir()})
+    found: list[dict[str, Any]] = []
+    rng = random.Random(0)  # noqa: S311  # the same at every run
+    for _ in range(kills):
+        pid = in_child(lambda: save_for_ever(models, folder))
+        time.sleep(rng.uniform(0, 0.08))
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        held = {path.name: path.read_bytes() for path in folder.iterdir()}
+        version = versions.index(held) if held in versions else None
+        classes = type(models[0]).from_pretrained(folder).config.classes
+        found.append({"version": version, "classes": classes, "beside": len(list(folder.parent.iterdir())) - 1})
+    models[0].save_pretrained(folder)
+    found.append({"version": 0, "classes": ["a", "b"], "beside": len(list(folder.parent.iterdir())) - 1})
+    return found
+
+
+def load_while_saving(folder: Path, loads: int = 150) -> list[dict[str, Any]]:
+    """What is loaded while another program saves two models in turn into the same folder."""
+    import torch
+
+    models = two_models()
+    models[0].save_pretrained(folder)
+    heads = [model.backbone.classifier[1].weight for model in models]
+    pid = in_child(lambda: save_for_ever(models, folder))
+    found: list[dict[str, Any]] = []
+    try:
+        for _ in range(loads):
+            model = type(models[0]).from_pretrained(folder)
+            version = [model.config.classes == other.config.classes for other in models].index(True)
+            found.append({"version": version, "same": torch.equal(model.backbone.classifier[1].weight, heads[version])})
+    finally:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+    return found
+
+
+def save_for_ever(models: list[Any], folder: Path) -> None:
+    """Until killed."""
+    while True:
+        for model in models:
+            model.save_pretrained(folder)
+
+
+def main(what: str, place: str) -> None:
+    """Run one of them in `place`, which is empty."""
+    folder = Path(place) / "model"
+    if what == "steps":
+        result = at_every_step(folder, exists=True)
+    elif what == "first":
+        result = at_every_step(folder, exists=False)
+    elif what == "no-swap":
+        files._swap_at_once = lambda *_: False
+        result = at_every_step(folder, exists=True)
+    elif what == "kill":
+        result = kill_a_saving_model(folder)
+    else:
+        result = load_while_saving(folder)
+    json.dump(result, sys.stdout)
+
+
+if __name__ == "__main__":
+    main(*sys.argv[1:])
