@@ -10,6 +10,7 @@ import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import pytest
@@ -308,6 +309,23 @@ def test_savers_at_the_same_time_do_not_harm_each_other(folder: Path) -> None:
     held = read(folder)
     assert held["weights"][1:] == held["config"][1:]
     assert held["kept/diary.txt"] == "mine"
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_a_saver_waits_while_another_puts_its_folder_in_place(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    link = files._link
+    other = Thread(target=replace_folder, args=(folder, lambda fresh: lay(fresh, {"other": "theirs"})))
+
+    def start_the_other_and_link(source: Path, target: Path) -> None:
+        if other.ident is None:
+            other.start()
+            other.join(timeout=0.3)  # without the lock it would be done now, and what it saved lost with the old folder
+        link(source, target)
+
+    monkeypatch.setattr(files, "_link", start_the_other_and_link)
+    replace_folder(folder, write_fresh)
+    other.join()
+    assert read(folder) == {**NEW, "other": "theirs"}
     assert list(folder.parent.iterdir()) == [folder]
 
 

@@ -31,6 +31,11 @@ def empty(name: str, num_classes: int = 5) -> dict[str, Tensor]:
     return dict(build_empty(name, num_classes).state_dict())
 
 
+def zeros(name: str) -> dict[str, Tensor]:
+    """Zeros in the backbone's shapes, each tensor a view of one number, so that even VGG's file is small."""
+    return {key: torch.zeros((), dtype=tensor.dtype).expand(tensor.shape) for key, tensor in empty(name).items()}
+
+
 def refusal(path: Path, kind: type[Exception] = WeightsError, **options: Any) -> str:
     """The one line with which the file is refused."""
     with pytest.raises(kind) as caught:
@@ -259,7 +264,7 @@ def test_a_misshapen_tensor_is_named(path: Path) -> None:
 )
 @pytest.mark.parametrize("named", [True, False], ids=["named", "inferred"])
 def test_a_stack_of_layers_for_a_head_is_said_so(path: Path, name: str, head: str, layers: str, named: bool) -> None:
-    state = {key: torch.zeros(tensor.shape, dtype=tensor.dtype) for key, tensor in empty(name).items()}
+    state = zeros(name)
     for part in ("weight", "bias"):
         state[f"{head}.1.{part}"] = state.pop(f"{head}.{part}")
     torch.save(state, path)
@@ -269,7 +274,7 @@ def test_a_stack_of_layers_for_a_head_is_said_so(path: Path, name: str, head: st
 
 @pytest.mark.parametrize("named", [True, False], ids=["named", "inferred"])
 def test_a_vision_transformer_of_another_picture_size_is_said_so(path: Path, named: bool) -> None:
-    state = {key: torch.zeros(tensor.shape, dtype=tensor.dtype) for key, tensor in empty("vit_b_32").items()}
+    state = zeros("vit_b_32")
     state["encoder.pos_embedding"] = torch.zeros(1, 1 + (384 // 32) ** 2, 768)
     torch.save(state, path)
     message = refusal(path, backbone="vit_b_32" if named else None)
@@ -339,16 +344,17 @@ def test_auxiliary_heads_missing_or_forgotten_do_not_matter(path: Path, name: st
     torch.save(state, path)
     imported = import_checkpoint(path)
     assert imported.model.config.backbone == name
-    assert torch.equal(answers(imported.model, 96), answers(network, 96))
+    assert torch.equal(answers(imported.model, 75), answers(network, 75))
     noted = "auxiliary heads" in " ".join(imported.notes)
     assert noted == (kind in ("without", "at 1000 classes"))
     tensors = imported.model.backbone.state_dict()
     for layer in BACKBONES[name].aux_heads:
         assert tensors[f"{layer}.weight"].shape[0] == 3
     assert all(bool(tensor.isfinite().all()) for tensor in tensors.values())
-    logits = imported.model.train()(pictures(299))  # and they can be trained
-    assert {part.shape for part in logits} == {(2, 3)}
-    assert all(bool(part.isfinite().all()) for part in logits)
+    if kind == "without":  # the fresh ones can be trained
+        logits = imported.model.train()(pictures(BACKBONES[name].min_train_px))
+        assert {part.shape for part in logits} == {(2, 3)}
+        assert all(bool(part.isfinite().all()) for part in logits)
 
 
 def test_an_unexpected_tensor_among_the_auxiliary_heads_is_named(path: Path) -> None:

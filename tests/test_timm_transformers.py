@@ -22,6 +22,7 @@ from tars_hub.model import TarsClassifier
 from tests.networks import answers, assert_same_answers
 
 EQUAL = [name for name, row in BACKBONES.items() if row.timm_equal]
+HEAVY = {"resnext101_32x8d", "resnext101_64x4d", "wide_resnet101_2"}
 OTHERS = [name for name, row in BACKBONES.items() if not row.timm_equal]
 CLASSES = ("cat", "dog", "Füchse & Hasen")
 
@@ -47,7 +48,9 @@ def through_transformers(folder: Path) -> nn.Module:
     return network.eval()
 
 
-@pytest.mark.parametrize("name", EQUAL)
+@pytest.mark.parametrize(
+    "name", [pytest.param(name, marks=[pytest.mark.slow] if name in HEAVY else []) for name in EQUAL]
+)
 def test_timm_gives_the_same_answers(name: str, tmp_path: Path) -> None:
     model = lively(name)
     model.save_pretrained(tmp_path)
@@ -60,6 +63,7 @@ def test_timm_gives_the_same_answers(name: str, tmp_path: Path) -> None:
 
 def test_all_fourteen_are_tried() -> None:
     assert len(EQUAL) == 14
+    assert not HEAVY - set(EQUAL)
 
 
 @pytest.mark.parametrize("name", ["resnet18", "densenet121"])
