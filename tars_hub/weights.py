@@ -91,11 +91,3 @@ def _complaint(verb: str, names: list[str]) -> str:
 
 def _one_line(error: BaseException) -> str:
     return " ".join(str(error).split())[:200]
-
-
-def to_cpu(state: Mapping[str, Tensor]) -> dict[str, Tensor]:
-    """A real copy on the CPU: later training steps do not reach it."""
-    return {
-        name: tensor.detach().to("cpu", copy=True, memory_format=torch.contiguous_format)
-        for name, tensor in state.items()
-    }

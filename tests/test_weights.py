@@ -15,7 +15,7 @@ from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from tars_hub.errors import WeightsError
-from tars_hub.weights import check, fill, read_safetensors, to_cpu, write_safetensors
+from tars_hub.weights import check, fill, read_safetensors, write_safetensors
 
 
 def network() -> nn.Module:
@@ -34,10 +34,15 @@ def entry(dtype: str, shape: list[int], size: int) -> dict[str, Any]:
     return {"a": {"dtype": dtype, "shape": shape, "data_offsets": [0, size]}}
 
 
+def copied(module: nn.Module) -> dict[str, Tensor]:
+    """Its tensors, out of reach of what happens to it."""
+    return {name: tensor.clone() for name, tensor in module.state_dict().items()}
+
+
 def complaint(tensors: dict[str, Tensor]) -> str:
     """What `fill` says of them; the network stays as it was."""
     ours = network()
-    before = to_cpu(ours.state_dict())
+    before = copied(ours)
     with pytest.raises(WeightsError) as caught:
         fill(ours, tensors, source="x.pth")
     assert all(torch.equal(tensor, before[name]) for name, tensor in ours.state_dict().items())
@@ -86,7 +91,7 @@ def test_filling_gives_the_network_exactly_these_tensors() -> None:
 
 
 def test_a_filled_network_trains_and_shares_nothing_with_its_source() -> None:
-    tensors = to_cpu(network().state_dict())
+    tensors = copied(network())
     before = {name: tensor.clone() for name, tensor in tensors.items()}
     ours = network().train()
     fill(ours, tensors, source="x")
@@ -111,7 +116,7 @@ def test_a_filled_network_does_not_change_with_the_file_it_came_from(tmp_path: P
 
 
 def test_tensors_that_share_memory_are_parted(tmp_path: Path) -> None:
-    state = to_cpu(network().state_dict())
+    state = copied(network())
     state["1.bias"] = state["1.weight"]
     state["1.running_mean"] = torch.zeros(1).expand(4)
     ours = network()
@@ -133,7 +138,7 @@ def test_other_precisions_become_the_networks(dtype: torch.dtype) -> None:
 
 
 def test_a_missing_tensor_is_named() -> None:
-    state = to_cpu(network().state_dict())
+    state = copied(network())
     del state["3.bias"]
     assert complaint(state) == "x.pth lacks 3.bias"
 
@@ -269,7 +274,7 @@ def test_random_damage_is_a_weights_error_or_only_other_numbers(tmp_path: Path) 
 
 def test_to_cpu_gives_copies_that_training_does_not_reach() -> None:
     ours = network()
-    kept = to_cpu(ours.state_dict())
+    kept = copied(ours)
     before = {name: tensor.clone() for name, tensor in kept.items()}
     with torch.no_grad():
         for tensor in ours.state_dict().values():
