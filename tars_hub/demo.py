@@ -6,6 +6,7 @@ import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from tars_hub.card import Measured, read_measured
 from tars_hub.config import METRICS, WEIGHTS_NAME
@@ -13,6 +14,9 @@ from tars_hub.errors import TarsError, UsageError
 from tars_hub.listing import find_pictures
 from tars_hub.predict import Predictor
 from tars_hub.training import start_training
+
+if TYPE_CHECKING:
+    import gradio as gr
 
 Say = Callable[[str], None]
 
@@ -73,13 +77,15 @@ def _serve(
     if port != options.port:
         say(f"port {options.port} is taken; using {port}")
 
-    def build():  # type: ignore[no-untyped-def]  # noqa: ANN202  # gradio is imported in it, when its settings stand
-        from tars_hub.ui.page import build_page
+    name = Path(model).name or Path(model).resolve().name  # of ".", too
 
-        return build_page(predictor, name=Path(model).name, measured=measured, examples=examples)
+    def build() -> gr.Blocks:
+        from tars_hub.ui.page import build_page  # imports gradio, whose settings stand by now
+
+        return build_page(predictor, name=name, measured=measured, examples=examples)
 
     with page_server(build, host=options.host, port=port, open_browser=options.open_browser) as url:
-        say(f"{Path(model).name} answers at {url} (Ctrl-C stops it)")
+        say(f"{name} answers at {url} (Ctrl-C stops it)")
         wait_until_interrupted()
 
 
@@ -103,7 +109,7 @@ def _digits_pictures(home: Path, say: Say) -> Path:
 
 
 def _train_digits(data: Path, folder: Path, say: Say) -> None:
-    say("no model yet: training one on them, about a minute on two cores")
+    say(f"training a first model on {data}, about a minute on two cores")
     code = start_training(["--data", str(data), "--output", str(folder), *_DIGITS_RECIPE])
     if code:
         raise TarsError(f"the training ended with exit code {code}; the next start begins it anew")
@@ -117,7 +123,7 @@ def _is_finished(folder: Path) -> bool:
         metrics = json.loads((folder / METRICS).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return False
-    return (folder / WEIGHTS_NAME).exists() and metrics.get("finished") is True
+    return (folder / WEIGHTS_NAME).exists() and isinstance(metrics, dict) and metrics.get("finished") is True
 
 
 def _read_drawn(predictor: Predictor) -> tuple[int, int]:
