@@ -32,13 +32,21 @@ def replacing(path: Path, mode: str = "w", **open_options: Any) -> Iterator[IO[A
     """Open a file for writing that takes `path`'s place only when the block ends well."""
     temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
     try:
-        with temporary.open(mode, **open_options) as stream:
+        with _opened_for(path, temporary, mode, **open_options) as stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
         temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def _opened_for(path: Path, temporary: Path, mode: str, **open_options: Any) -> IO[Any]:  # noqa: ANN401
+    try:
+        return temporary.open(mode, **open_options)
+    except OSError as error:
+        error.filename = str(path)  # the name that a person gave and knows
+        raise
 
 
 def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:

@@ -299,6 +299,12 @@ def test_what_a_living_process_writes_is_not_removed(folder: Path) -> None:
     assert list(folder.parent.iterdir()) == [folder]
 
 
+def test_a_file_that_cannot_be_opened_goes_by_the_name_it_was_to_have(tmp_path: Path) -> None:
+    with pytest.raises(OSError, match="nowhere") as caught, replacing(tmp_path / "nowhere" / "out.csv"):
+        pass
+    assert caught.value.filename == str(tmp_path / "nowhere" / "out.csv")
+
+
 def test_savers_at_the_same_time_do_not_harm_each_other(folder: Path) -> None:
     def save(index: int) -> None:
         for _ in range(10):
