@@ -1,7 +1,8 @@
-"""A copy of the project as a clone would hold it, so that a test can train, build and litter in it."""
+"""The project as a clone holds it: a copy to train, build and litter in, and programs run in it."""
 
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -16,3 +17,9 @@ def copy_checkout(target: Path) -> Path:
             (target / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy2(ROOT / name, target / name)
     return target
+
+
+def run_python(script: str) -> str:
+    """What a fresh Python process prints for this script."""
+    command = [sys.executable, "-c", script]
+    return subprocess.run(command, capture_output=True, text=True, check=True, cwd=ROOT).stdout.strip()
