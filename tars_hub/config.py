@@ -23,6 +23,7 @@ IMAGENET_STD = (0.229, 0.224, 0.225)
 MAX_SIDE_PX = 4096  # a larger network input is a mistake, and would exhaust memory at the first picture
 MAX_CLASSES = 100_000  # the same of a head: ImageNet's largest list has 21,843
 _MAX_CONFIG_BYTES = 64 << 20
+_TEMPERATURES = (1e-3, 1e3)  # beyond them every answer is certain, or none is
 _SCALING_LIMITS = (1e-6, 1e6)  # beyond them float32 pictures become zeros, infinities and NaN
 
 Crop = Literal["center", "squash", "pad"]
@@ -66,6 +67,30 @@ class Preprocess:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Calibration:
+    """How logits become probabilities that can be believed, and when the model declines to answer.
+
+    Attributes:
+        temperature: logits are divided by it before the softmax (Guo et al. 2017, arXiv:1706.04599).
+        threshold: an answer less probable than this, 0..1, is "not sure"; None never declines.
+        error: the share of wrong answers, 0..1, that the threshold was fitted for; None without one.
+    """
+
+    temperature: float = 1.0
+    threshold: float | None = None
+    error: float | None = None
+
+    def __post_init__(self) -> None:
+        least, most = _TEMPERATURES
+        if not _is_number(self.temperature) or not least <= self.temperature <= most:
+            raise ConfigError(f"calibration.temperature is {shown(self.temperature)}; it must be {least:g} to {most:g}")
+        for name in ("threshold", "error"):
+            value = getattr(self, name)
+            if value is not None and (not _is_number(value) or not 0 <= value <= 1):
+                raise ConfigError(f"calibration.{name} is {shown(value)}; it must be null, or 0 to 1")
+
+
+@dataclass(frozen=True, kw_only=True)
 class ModelConfig:
     """What is needed to rebuild a classifier, besides its tensors.
 
@@ -74,12 +99,14 @@ class ModelConfig:
         classes: class names; the position is the index of the logit.
         preprocess: how pictures are prepared.
         drawings: the classes are drawn or written shapes, so the page offers a pad to draw on.
+        calibration: how its logits are read.
     """
 
     backbone: str
     classes: tuple[str, ...]
     preprocess: Preprocess = field(default_factory=Preprocess)
     drawings: bool = False
+    calibration: Calibration = field(default_factory=Calibration)
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "classes", check_classes(self.classes))
@@ -102,6 +129,7 @@ class ModelConfig:
             "label2id": {name: index for index, name in enumerate(self.classes)},
             "preprocess": {**asdict(prepare), "mean": list(prepare.mean), "std": list(prepare.std)},
             "drawings": self.drawings,
+            "calibration": asdict(self.calibration),
         }
 
     @classmethod
@@ -129,6 +157,7 @@ class ModelConfig:
             classes=_classes_of(raw.get("id2label")),
             preprocess=Preprocess(**{key: preprocess[key] for key in Preprocess.__dataclass_fields__}),
             drawings=raw.get("drawings") is True,
+            calibration=_calibration_of(raw.get("calibration")),
         )
         if "num_classes" in raw and raw["num_classes"] != config.num_classes:
             raise ConfigError(f"num_classes is {shown(raw['num_classes'])} but id2label names {config.num_classes}")
@@ -201,6 +230,19 @@ def _classes_of(id2label: object) -> tuple[str, ...]:
     if set(id2label) != {str(index) for index in range(len(id2label))}:
         raise ConfigError(f"id2label's keys are not '0' to '{len(id2label) - 1}'")
     return check_classes([id2label[str(index)] for index in range(len(id2label))])
+
+
+def _calibration_of(raw: object) -> Calibration:
+    """A config without one is of a model that nobody calibrated: its softmax stands as it is."""
+    if raw is None:
+        return Calibration()
+    if not isinstance(raw, Mapping):
+        raise ConfigError(f"calibration is {shown(raw)}; it must be an object")
+    return Calibration(**{key: raw[key] for key in Calibration.__dataclass_fields__ if key in raw})
+
+
+def _is_number(value: object) -> bool:
+    return type(value) in (int, float)
 
 
 def _check_choice(name: str, value: object, choices: Sequence[str]) -> None:

@@ -9,7 +9,9 @@ from dataclasses import dataclass
 from itertools import islice
 from typing import Any
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 
 from tars_hub import preprocess
 from tars_hub.config import ModelConfig
@@ -118,16 +120,30 @@ class Predictor:
             return error
 
     @torch.inference_mode()
+    def logits(self, pictures: Sequence[Pixels]) -> NDArray[np.float32]:
+        """Prepared (S, S, 3) uint8 pictures to (N, C) logits, in one batch."""
+        inputs = torch.stack([preprocess.to_tensor(pixels, self.config.preprocess) for pixels in pictures])
+        logits: NDArray[np.float32] = self.model(inputs.to(self.device)).float().cpu().numpy()
+        return logits
+
+    def probabilities(self, pictures: Sequence[Pixels]) -> NDArray[np.float32]:
+        """Prepared (S, S, 3) uint8 pictures to (N, C) probabilities, in one batch."""
+        return softmax(self.logits(pictures), self.config.calibration.temperature)
+
     def answer(self, pictures: Sequence[Pixels], top_k: int = DEFAULT_TOP_K) -> list[Prediction]:
         """Prepared (S, S, 3) uint8 pictures to answers, in one batch: the second half."""
         if top_k < 1:
             raise UsageError(f"top_k is {top_k}; it must be at least 1")
-        inputs = torch.stack([preprocess.to_tensor(pixels, self.config.preprocess) for pixels in pictures])
-        probabilities = self.model(inputs.to(self.device)).softmax(dim=1)
-        values, indices = probabilities.cpu().topk(min(top_k, self.config.num_classes), dim=1)
+        probabilities = torch.from_numpy(self.probabilities(pictures))
+        values, indices = probabilities.topk(min(top_k, self.config.num_classes), dim=1)
         return [self._prediction(*row) for row in zip(values.tolist(), indices.tolist(), strict=True)]
 
     def _prediction(self, probabilities: list[float], indices: list[int]) -> Prediction:
         labels = [self.config.classes[index] for index in indices]
         top = tuple(zip(labels, probabilities, strict=True))
         return Prediction(label=labels[0], probability=probabilities[0], top=top)
+
+
+def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
+    """(N, C) logits to (N, C) probabilities; a temperature above 1 makes them less certain."""
+    return (torch.from_numpy(logits) / temperature).softmax(dim=1).numpy()

@@ -90,6 +90,7 @@ def test_the_keys_of_the_file() -> None:
             "std": [0.4, 0.5, 0.6],
         },
         "drawings": True,
+        "calibration": {"temperature": 1.0, "threshold": None, "error": None},
     }
 
 

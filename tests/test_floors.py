@@ -24,7 +24,7 @@ FLOORS = [
     {"tars_hub.decode", "tars_hub.legacy"},
     {"tars_hub.pillow", "tars_hub.loading"},
     {"tars_hub.preprocess"},
-    {"tars_hub.predict", "tars_hub.listing"},
+    {"tars_hub.predict", "tars_hub.listing", "tars_hub.labelled"},
     {"tars_hub.results", "tars_hub.ui"},
     {"tars_hub.demo"},
     {"tars_hub.cli"},
