@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import contextlib
 import ctypes
+import errno
 import os
 import secrets
 import shutil
 import sys
-from collections.abc import Callable, Iterator, Sequence
-from pathlib import Path
+from collections.abc import Callable, Collection, Iterator, Sequence
+from pathlib import Path, PurePosixPath
 from typing import IO, Any, TypeVar
 
 if sys.platform == "win32":
@@ -24,6 +25,7 @@ else:
 T = TypeVar("T")
 _READS = 20  # tries against somebody who saves without a pause
 _OLD_SUFFIX = "-old"
+_TOP = PurePosixPath()
 _SWAP_FLAG = 2  # RENAME_EXCHANGE of Linux's renameat2 and RENAME_SWAP of macOS's renamex_np
 
 
@@ -49,15 +51,21 @@ def _opened_for(path: Path, temporary: Path, mode: str, **open_options: Any) -> 
         raise
 
 
-def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
+def replace_folder(folder: Path, write: Callable[[Path], None], *, remove: Collection[str] = ()) -> None:
     """Make `folder` hold what `write(fresh_folder)` writes, all of it at once.
 
-    What the folder held besides stays. If `write` fails or the process dies, the folder is as it
-    was; what a dead process left beside it is removed by the next call.
+    What the folder held besides stays, in sub-folders that `write` makes too. If `write` fails or the
+    process dies, the folder is as it was; what a dead process left beside it is removed by the next call.
 
     A folder that cannot be renamed as a whole (a mount point, or one that holds one; the working
-    folder of this process; a parent that takes no new entries) gets its files renamed one by one instead.
+    folder of this process; a parent that takes no new entries) gets its files renamed one by one
+    instead: those of sub-folders first, then the others by name, and what is to go goes last.
+
+    Args:
+        remove: what else goes, where it is there and `write` does not write it anew: paths within the
+            folder with forward slashes, such as "training/state.safetensors".
     """
+    gone = {PurePosixPath(name) for name in remove}
     folder = folder.resolve()
     folder.parent.mkdir(parents=True, exist_ok=True)
     whole = _can_be_swapped(folder)
@@ -75,9 +83,9 @@ def replace_folder(folder: Path, write: Callable[[Path], None]) -> None:
             _flush_tree(staging)
             with _locked(home, wait=True):
                 if whole:
-                    _put_in_place(staging, folder)
+                    _put_in_place(staging, folder, gone)
                 else:
-                    _move_files(staging, folder)
+                    _move_files(staging, folder, gone)
             _flush(home)
         finally:
             shutil.rmtree(staging, ignore_errors=True)  # after a swap this is the old folder
@@ -115,29 +123,50 @@ def _can_be_swapped(folder: Path) -> bool:
     return not any(Path(inner).is_mount() for inner, _, _ in os.walk(folder))
 
 
-def _put_in_place(staging: Path, folder: Path) -> None:
+def _put_in_place(staging: Path, folder: Path, gone: Collection[PurePosixPath]) -> None:
     if not folder.exists():
         staging.rename(folder)
         return
-    shutil.copymode(folder, staging)
-    for entry in folder.iterdir():
-        if not (staging / entry.name).exists():
-            _link(entry, staging / entry.name)
+    _carry_over(folder, staging, gone)
     _swap(staging, folder)
 
 
-def _link(source: Path, target: Path) -> None:
-    """The same content under a second name: hard links where the file system has them."""
-    if source.is_symlink() or not source.is_dir():
-        try:
-            os.link(source, target, follow_symlinks=False)
-        except OSError:
-            shutil.copy2(source, target, follow_symlinks=False)
+def _carry_over(old: Path, fresh: Path, gone: Collection[PurePosixPath], place: PurePosixPath = _TOP) -> None:
+    """Put into `fresh` what `old` holds besides; `place` is where in the whole folder they lie."""
+    for entry in old.iterdir():
+        target, here = fresh / entry.name, place / entry.name
+        if here in gone:
+            continue
+        if not os.path.lexists(target):
+            _copy(entry, target, gone, here)
+        elif _is_folder(entry) and _is_folder(target):
+            _carry_over(entry, target, gone, here)
+    _flush(fresh)
+    shutil.copymode(old, fresh)
+
+
+def _copy(entry: Path, target: Path, gone: Collection[PurePosixPath], place: PurePosixPath) -> None:
+    if not _is_folder(entry):
+        _link(entry, target)
         return
     target.mkdir()
-    shutil.copystat(source, target)
-    for entry in source.iterdir():
-        _link(entry, target / entry.name)
+    for inner in entry.iterdir():
+        if place / inner.name not in gone:
+            _copy(inner, target / inner.name, gone, place / inner.name)
+    shutil.copystat(entry, target)
+
+
+def _link(source: Path, target: Path) -> None:
+    """The same content under a second name: a hard link where the file system has them."""
+    try:
+        os.link(source, target, follow_symlinks=False)
+    except OSError:
+        shutil.copy2(source, target, follow_symlinks=False)
+
+
+def _is_folder(path: Path) -> bool:
+    """A folder of its own; a link to one is as good as a file here."""
+    return path.is_dir() and not path.is_symlink()
 
 
 def _swap(fresh: Path, folder: Path) -> None:
@@ -167,14 +196,50 @@ def _swap_at_once(first: Path, second: Path) -> bool:
         return False
 
 
-def _move_files(staging: Path, folder: Path) -> None:
-    for entry in sorted(staging.iterdir()):  # config.json and the card before model.safetensors
-        entry.replace(folder / entry.name)
+def _move_files(staging: Path, folder: Path, gone: Collection[PurePosixPath]) -> None:
+    stale = [place for place in gone if not os.path.lexists(staging / place)]
+    _merge(staging, folder)
+    for place in stale:  # last: until here the old may still be wanted
+        _remove(folder, place)
+
+
+def _merge(fresh: Path, folder: Path) -> None:
+    """Move files one by one; config.json, the card and all in sub-folders come before model.safetensors."""
+    for entry in sorted(fresh.iterdir(), key=lambda entry: (not _is_folder(entry), entry.name)):
+        target = folder / entry.name
+        if os.path.lexists(target) and _is_folder(target) != _is_folder(entry):
+            shutil.move(target, fresh / secrets.token_hex(8))  # goes with the staging folder
+        if _is_folder(entry):
+            target.mkdir(exist_ok=True)
+            _merge(entry, target)
+        else:
+            _move(entry, target)
+    _flush(folder)
+
+
+def _move(file: Path, target: Path) -> None:
+    try:
+        file.replace(target)
+    except OSError as error:
+        if error.errno != errno.EXDEV:
+            raise
+        with file.open("rb") as source, replacing(target, "wb") as copy:  # a sub-folder on another disk
+            shutil.copyfileobj(source, copy)
+
+
+def _remove(folder: Path, place: PurePosixPath) -> None:
+    path = folder / place
+    if path.parent.resolve() != path.parent or folder not in path.parents:
+        return  # a link, or "..", leads out of the folder
+    if _is_folder(path):
+        shutil.rmtree(path)
+    elif os.path.lexists(path):
+        path.unlink()
 
 
 def _flush_tree(folder: Path) -> None:
     for entry in folder.rglob("*"):
-        if entry.is_file():
+        if entry.is_file() or _is_folder(entry):
             _flush(entry)
     _flush(folder)
 

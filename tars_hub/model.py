@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -15,7 +15,16 @@ from torch import Tensor, nn
 
 from tars_hub import backbones, weights
 from tars_hub.card import write_card
-from tars_hub.config import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME, ModelConfig, Preprocess, check_classes
+from tars_hub.config import (
+    CARD_NAME,
+    CONFIG_NAME,
+    FIGURES,
+    PUSHED,
+    WEIGHTS_NAME,
+    ModelConfig,
+    Preprocess,
+    check_classes,
+)
 from tars_hub.errors import ConfigError, UsageError
 from tars_hub.files import read_together, replace_folder
 from tars_hub.remote import ModelSource, model_folder, push_folder
@@ -32,6 +41,7 @@ class TarsClassifier(nn.Module, PyTorchModelHubMixin, library_name="tars-hub"):
         config: everything config.json holds.
         backbone: the torchvision network; its tensors are saved under its own names.
         card: the text of README.md as loaded or last saved; None where there is none yet.
+        folder: the folder it was loaded from or last saved to; None where there is none yet.
     """
 
     def __init__(self, config: ModelConfig, backbone: nn.Module | None = None) -> None:
@@ -39,6 +49,7 @@ class TarsClassifier(nn.Module, PyTorchModelHubMixin, library_name="tars-hub"):
         self.config = config
         self.backbone = backbones.build(config.backbone, config.num_classes) if backbone is None else backbone
         self.card: str | None = None
+        self.folder: Path | None = None
         self.eval()
 
     @classmethod
@@ -128,6 +139,7 @@ class TarsClassifier(nn.Module, PyTorchModelHubMixin, library_name="tars-hub"):
         weights.fill(network, tensors, source=str(file))
         model = cls(config, network)
         model.card = _read_card(folder / CARD_NAME)
+        model.folder = folder.resolve()
         return model
 
     def save_pretrained(
@@ -135,6 +147,8 @@ class TarsClassifier(nn.Module, PyTorchModelHubMixin, library_name="tars-hub"):
         save_directory: ModelSource,
         *,
         card: str | None = None,
+        finish: Callable[[Path], None] | None = None,
+        remove: Collection[str] = (),
         repo_id: str | None = None,
         push_to_hub: bool = False,
         **push_to_hub_kwargs: Any,  # noqa: ANN401  # handed on
@@ -144,6 +158,9 @@ class TarsClassifier(nn.Module, PyTorchModelHubMixin, library_name="tars-hub"):
         Args:
             save_directory: created where missing; other files in it stay.
             card: text of README.md; without it the one the model came with, or a new one.
+            finish: is given the folder in the making, which holds the three files, and may add to it. If it
+                raises, nothing is replaced; what it raises arrives as it is, but for an OSError.
+            remove: other files of the old folder that go, as "training/state.safetensors".
             push_to_hub: push as well, to `repo_id` or a repository named as the folder.
 
         Returns:
@@ -153,23 +170,40 @@ class TarsClassifier(nn.Module, PyTorchModelHubMixin, library_name="tars-hub"):
             UsageError: the folder cannot be written.
         """
         folder = Path(save_directory)
-        if folder.exists() and not folder.is_dir():
-            raise UsageError(f"{folder} is a file; a model is saved as a folder")
-        self.card = card or self.card or write_card(self.config)
-        try:
-            replace_folder(folder, self._save_pretrained)
-        except (OSError, SafetensorError) as error:
-            raise UsageError(f"{folder} cannot be written: {' '.join(str(error).split())}") from error
+        card = card or self._card_text()
+        self._save(folder, card, finish=finish, remove=remove)
+        self.card, self.folder = card, folder.resolve()
         if not push_to_hub:
             return None
-        return self.push_to_hub(repo_id or folder.resolve().name, **push_to_hub_kwargs)
+        return self.push_to_hub(repo_id or self.folder.name, **push_to_hub_kwargs)
 
-    def _save_pretrained(self, save_directory: Path) -> None:
+    def _save(
+        self,
+        folder: Path,
+        card: str,
+        *,
+        finish: Callable[[Path], None] | None = None,
+        remove: Collection[str] = (),
+    ) -> None:
+        if folder.exists() and not folder.is_dir():
+            raise UsageError(f"{folder} is a file; a model is saved as a folder")
+
+        def write(fresh: Path) -> None:
+            self._save_pretrained(fresh, card)
+            if finish is not None:
+                finish(fresh)
+
+        try:
+            replace_folder(folder, write, remove=remove)
+        except (OSError, SafetensorError) as error:
+            raise UsageError(f"{folder} cannot be written: {' '.join(str(error).split())}") from error
+
+    def _save_pretrained(self, save_directory: Path, card: str | None = None) -> None:
         weights.write_safetensors(self.backbone.state_dict(), save_directory / WEIGHTS_NAME)
         config = {**self.config.to_dict(), **backbones.timm_fields(self.config)}
         text = json.dumps(config, indent=2, ensure_ascii=False) + "\n"
         (save_directory / CONFIG_NAME).write_text(text, encoding="utf-8")
-        (save_directory / CARD_NAME).write_text(self.card or write_card(self.config), encoding="utf-8")
+        (save_directory / CARD_NAME).write_text(card or self._card_text(), encoding="utf-8")
 
     def push_to_hub(  # type: ignore[override]  # the mixin's names, and `endpoint` besides
         self,
@@ -184,6 +218,8 @@ class TarsClassifier(nn.Module, PyTorchModelHubMixin, library_name="tars-hub"):
     ) -> str:
         """Create the repository where missing and push the three files in one commit.
 
+        Where the card is that of `folder` and shows pictures of a training, they and its numbers go with it.
+
         Args:
             endpoint: a hub's address; without it HF_ENDPOINT or https://huggingface.co.
             private: for a new repository; None leaves it to the hub.
@@ -194,9 +230,11 @@ class TarsClassifier(nn.Module, PyTorchModelHubMixin, library_name="tars-hub"):
         Raises:
             UsageError, ModelNotFoundError, DownloadError: as `remote.push_folder`.
         """
+        card = self._card_text()
+        shown = _training_files(self.folder, card) if self.folder else {}
         with TemporaryDirectory() as temporary:
             folder = Path(temporary) / "model"
-            self.save_pretrained(folder)
+            self._save(folder, card, finish=lambda fresh: _lay(shown, fresh))
             return push_folder(
                 folder,
                 repo_id,
@@ -206,11 +244,15 @@ class TarsClassifier(nn.Module, PyTorchModelHubMixin, library_name="tars-hub"):
                 branch=branch,
                 create_pr=create_pr,
                 commit_message=commit_message,
+                replaces=PUSHED if shown else (),
             )
 
     def generate_model_card(self, *_: object, **__: object) -> ModelCard:
         """The card as the mixin's users expect it: an object of huggingface_hub."""
-        return ModelCard(self.card or write_card(self.config))
+        return ModelCard(self._card_text())
+
+    def _card_text(self) -> str:
+        return self.card or write_card(self.config)
 
 
 def _read_card(path: Path) -> str | None:
@@ -218,6 +260,39 @@ def _read_card(path: Path) -> str | None:
         return path.read_text(encoding="utf-8", errors="replace")
     except OSError:  # a model without a card is a model
         return None
+
+
+def _training_files(folder: Path, card: str) -> dict[str, bytes]:
+    """The pictures that the card shows and the numbers of the training, by name, if it is the folder's card.
+
+    A card without pictures is of a model that was not trained here: what lies there is an earlier one's.
+
+    Raises:
+        UsageError: one cannot be read.
+    """
+    shown = [name for name in FIGURES if name in card]
+    names = [name for name in PUSHED if name in shown or name not in FIGURES] if shown else []
+
+    def read() -> dict[str, bytes]:
+        if _read_card(folder / CARD_NAME) != card:
+            return {}
+        return {name: (folder / name).read_bytes() for name in names if _is_own_file(folder, name)}
+
+    try:
+        return read_together([folder / name for name in (CARD_NAME, *names)], read)
+    except OSError as error:
+        raise UsageError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+
+def _is_own_file(folder: Path, name: str) -> bool:
+    """Whether it is there and no link, which could lead to any file of its owner's."""
+    return (folder / name).is_file() and (folder / name).resolve() == folder / name
+
+
+def _lay(files: Mapping[str, bytes], folder: Path) -> None:
+    for name, content in files.items():
+        (folder / name).parent.mkdir(exist_ok=True)
+        (folder / name).write_bytes(content)
 
 
 def _load_config(path: Path) -> ModelConfig:

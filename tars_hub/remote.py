@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import re
+from collections.abc import Collection
 from pathlib import Path
 
 from huggingface_hub import HfApi, constants, snapshot_download
@@ -83,8 +84,12 @@ def push_folder(
     branch: str | None,
     create_pr: bool | None,
     commit_message: str,
+    replaces: Collection[str] = (),
 ) -> str:
     """Create the repository where missing, push the folder in one commit; the commit's address.
+
+    Args:
+        replaces: files of the repository that go where the folder has none of that name.
 
     Raises:
         UsageError: the id cannot be one, or this token may not write there.
@@ -100,6 +105,7 @@ def push_folder(
             revision=branch,
             create_pr=create_pr,
             commit_message=commit_message,
+            delete_patterns=list(replaces) or None,
         )
     except HFValidationError as error:
         raise UsageError(f"{repo_id!r} is no repository id, such as user/name: {_reason(error)}") from error

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import shutil
 import signal
 import sys
 import time
@@ -17,8 +18,12 @@ from typing import Any
 
 from tars_hub import files
 
-OLD = {"weights": "old weights", "config": "old config", "kept/diary.txt": "mine"}
-NEW = {"weights": "new weights", "config": "new config", "kept/diary.txt": "mine"}
+# `weights` and `config` are replaced, `run` is a sub-folder of both, and `run/state` goes.
+MINE = {"kept/diary.txt": "mine", "run/notes": "mine"}
+OLD = {**MINE, "weights": "old weights", "config": "old config", "run/history": "old history", "run/state": "old state"}
+FRESH = {"weights": "new weights", "config": "new config", "run/history": "new history", "run/figure": "new figure"}
+NEW = {**MINE, **FRESH}
+GONE = "run/state"
 
 
 def read(folder: Path) -> dict[str, str]:
@@ -34,8 +39,8 @@ def lay(folder: Path, content: dict[str, str]) -> None:
 
 
 def save_new(folder: Path) -> None:
-    """One save of what is new in NEW."""
-    files.replace_folder(folder, lambda fresh: lay(fresh, {k: v for k, v in NEW.items() if OLD[k] != v}))
+    """One save, from OLD to NEW."""
+    files.replace_folder(folder, lambda fresh: lay(fresh, FRESH), remove=[GONE])
 
 
 def in_child(act: Callable[[], None]) -> int:
@@ -82,10 +87,7 @@ def at_every_step(folder: Path, *, exists: bool) -> list[dict[str, Any]]:
         save_new(folder)  # the next program's: tidies up
         after = [str(path.relative_to(folder.parent)) for path in folder.parent.rglob("*") if path.is_file()]
         found.append({"state": state, "beside": beside, "after": sorted(after)})
-        if not exists:
-            for path in folder.iterdir():
-                path.unlink()
-            folder.rmdir()
+        shutil.rmtree(folder)
     return found
 
 
@@ -100,13 +102,29 @@ def two_models() -> list[Any]:
     return [TarsClassifier.create("squeezenet1_1", classes) for classes in (["a", "b"], ["c", "d", "e"])]
 
 
+def save_in_turn(model: Any, folder: Path) -> None:
+    """Save it with a folder about its training, where the first of the two leaves a file that the second removes."""
+    name = "-".join(model.config.classes)
+
+    def finish(fresh: Path) -> None:
+        lay(fresh, {"training/metrics.json": name, **({"training/state": name} if name == "a-b" else {})})
+
+    model.save_pretrained(folder, finish=finish, remove=["training/state"])
+
+
+def contents(folder: Path) -> dict[str, bytes]:
+    """The bytes of every file below the folder by its relative path."""
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
 def kill_a_saving_model(folder: Path, kills: int = 60) -> list[dict[str, Any]]:
     """kill -9 at random moments of a program that saves two models in turn into the same folder."""
     models = two_models()
     versions = []
+    lay(folder, {"training/notes": "mine"})
     for model in models:
-        model.save_pretrained(folder)
-        versions.append({path.name: path.read_bytes() for path in folder.iterdir()})
+        save_in_turn(model, folder)
+        versions.append(contents(folder))
     found: list[dict[str, Any]] = []
     rng = random.Random(0)  # noqa: S311  # the same at every run
     for _ in range(kills):
@@ -114,11 +132,11 @@ def kill_a_saving_model(folder: Path, kills: int = 60) -> list[dict[str, Any]]:
         time.sleep(rng.uniform(0, 0.08))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
-        held = {path.name: path.read_bytes() for path in folder.iterdir()}
+        held = contents(folder)
         version = versions.index(held) if held in versions else None
         classes = type(models[0]).from_pretrained(folder).config.classes
         found.append({"version": version, "classes": classes, "beside": len(list(folder.parent.iterdir())) - 1})
-    models[0].save_pretrained(folder)
+    save_in_turn(models[0], folder)
     found.append({"version": 0, "classes": ["a", "b"], "beside": len(list(folder.parent.iterdir())) - 1})
     return found
 
@@ -147,7 +165,7 @@ def save_for_ever(models: list[Any], folder: Path) -> None:
     """Until killed."""
     while True:
         for model in models:
-            model.save_pretrained(folder)
+            save_in_turn(model, folder)
 
 
 def main(what: str, place: str) -> None:
@@ -159,6 +177,9 @@ def main(what: str, place: str) -> None:
         result = at_every_step(folder, exists=False)
     elif what == "no-swap":
         files._swap_at_once = lambda *_: False
+        result = at_every_step(folder, exists=True)
+    elif what == "by-file":
+        files._can_be_swapped = lambda _: False
         result = at_every_step(folder, exists=True)
     elif what == "kill":
         result = kill_a_saving_model(folder)

@@ -10,7 +10,7 @@ import base64
 import hashlib
 import json
 import threading
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -28,9 +28,10 @@ class Repository:
     commits: dict[str, dict[str, bytes]] = field(default_factory=dict)
     branches: dict[str, str] = field(default_factory=dict)
 
-    def commit(self, branch: str, changes: dict[str, bytes]) -> str:
+    def commit(self, branch: str, changes: dict[str, bytes], deleted: Collection[str] = ()) -> str:
         """Lay the changes over the branch's tree; the new commit's id."""
         tree = {**self.commits.get(self.branches.get(branch, ""), {}), **changes}
+        tree = {path: content for path, content in tree.items() if path not in deleted}
         parent = self.branches.get(branch, "")
         text = parent + "".join(f"{path}{hashlib.sha1(tree[path]).hexdigest()}" for path in sorted(tree))  # noqa: S324
         sha = hashlib.sha1(text.encode()).hexdigest()  # noqa: S324  # an id, as git's are
@@ -189,7 +190,8 @@ class _Handler(BaseHTTPRequestHandler):
             raise _RefusedError(404, "RevisionNotFound", f"Invalid rev id: {branch}")
         lines = [json.loads(line) for line in body.splitlines()]
         files = [line["value"] for line in lines if line["key"] == "file"]
-        sha = repository.commit(branch, {file["path"]: base64.b64decode(file["content"]) for file in files})
+        deleted = [line["value"]["path"] for line in lines if line["key"] == "deletedFile"]
+        sha = repository.commit(branch, {file["path"]: base64.b64decode(file["content"]) for file in files}, deleted)
         return 200, {"commitUrl": f"{self.hub.url}/{owner}/{name}/commit/{sha}", "commitOid": sha}, {}
 
     def _info(self, owner: str, name: str, revision: str) -> tuple[int, Any, dict[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import stat
@@ -17,14 +18,9 @@ import pytest
 
 from tars_hub import files
 from tars_hub.files import replace_folder, replacing
-from tests.crash import NEW, OLD, lay, read
+from tests.crash import FRESH, GONE, MINE, NEW, OLD, lay, read, save_new
 
 ROOT = Path(__file__).parents[1]
-FRESH = {"weights": "new weights", "config": "new config"}
-
-
-def write_fresh(folder: Path) -> None:
-    lay(folder, FRESH)
 
 
 def die_in_the_middle(folder: Path) -> None:
@@ -89,17 +85,17 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_beside_it(tmp_path: Path
 
 def test_a_folder_and_its_parents_are_made(tmp_path: Path) -> None:
     folder = tmp_path / "a" / "b" / "model"
-    replace_folder(folder, write_fresh)
+    save_new(folder)
     assert read(folder) == FRESH
     assert list(folder.parent.iterdir()) == [folder]
 
 
 def test_the_new_replaces_the_old_and_the_rest_stays(folder: Path, way: str) -> None:
     assert way
-    replace_folder(folder, write_fresh)
+    save_new(folder)
     assert read(folder) == NEW
     assert list(folder.parent.iterdir()) == [folder]
-    assert sorted(path.name for path in folder.iterdir()) == ["config", "kept", "weights"]
+    assert sorted(path.name for path in folder.iterdir()) == ["config", "kept", "run", "weights"]
 
 
 @pytest.mark.parametrize("error", [OSError, MemoryError, KeyboardInterrupt, SystemExit])
@@ -137,7 +133,7 @@ def test_a_full_disk_at_the_end_leaves_the_old_folder(
 
     monkeypatch.setattr(files, broken, fail)
     with pytest.raises(OSError, match="No space left"):
-        replace_folder(folder, write_fresh)
+        save_new(folder)
     assert read(folder) == OLD
     assert list(folder.parent.iterdir()) == [folder]
 
@@ -155,7 +151,7 @@ def test_without_a_swap_a_failing_second_rename_brings_the_old_folder_back(
     monkeypatch.setattr(files, "_swap_at_once", no_swap)
     monkeypatch.setattr(Path, "rename", fail)
     with pytest.raises(OSError, match="Permission denied"):
-        replace_folder(folder, write_fresh)
+        save_new(folder)
     assert read(folder) == OLD
     assert list(folder.parent.iterdir()) == [folder]
 
@@ -170,7 +166,7 @@ def test_other_files_stay_what_they_are(folder: Path, way: str) -> None:
     (folder / "link to a folder").symlink_to("deep")
     (folder / "dangling").symlink_to("/nowhere")
     os.mkfifo(folder / "pipe")
-    replace_folder(folder, write_fresh)
+    save_new(folder)
     found = (folder / "deep" / "er" / "script").stat()
     assert (stat.S_IMODE(found.st_mode), found.st_mtime) == (0o755, 1)
     assert stat.S_IMODE((folder / "deep" / "er").stat().st_mode) == 0o750
@@ -183,22 +179,88 @@ def test_other_files_stay_what_they_are(folder: Path, way: str) -> None:
 def test_a_kept_file_that_is_open_goes_on_being_written(folder: Path, way: str) -> None:
     assert way
     with (folder / "log").open("w") as log:
-        replace_folder(folder, write_fresh)
+        save_new(folder)
         log.write("later")
     assert (folder / "log").read_text() == "later"
 
 
-def test_a_kept_folder_of_the_same_name_as_a_new_file_is_replaced(folder: Path) -> None:
+def test_a_kept_folder_of_the_same_name_as_a_new_file_is_replaced(folder: Path, way: str) -> None:
+    assert way
     (folder / "weights").unlink()
     lay(folder, {"weights/inner": "x"})
-    replace_folder(folder, write_fresh)
+    save_new(folder)
     assert read(folder) == NEW
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+@pytest.mark.parametrize("link", [False, True])
+def test_a_kept_file_or_link_of_the_same_name_as_a_new_folder_is_replaced(folder: Path, way: str, link: bool) -> None:
+    assert way
+    (folder / "run").rename(folder.parent.parent / "elsewhere")
+    if link:
+        (folder / "run").symlink_to("../../elsewhere")
+    else:
+        (folder / "run").write_text("x")
+    save_new(folder)
+    assert read(folder) == {**FRESH, "kept/diary.txt": "mine"}
+    assert not (folder / "run").is_symlink()
+    assert read(folder.parent.parent / "elsewhere")["history"] == "old history"
+    assert list(folder.parent.iterdir()) == [folder]
+
+
+def test_folders_are_merged_at_every_depth_and_keep_their_permissions(folder: Path, way: str) -> None:
+    assert way
+    lay(folder, {"run/a/b/mine": "x", "run/a/theirs": "old"})
+    (folder / "run" / "a").chmod(0o710)
+    replace_folder(folder, lambda fresh: lay(fresh, {"run/a/theirs": "new", "run/a/b/c/d": "new"}))
+    expected = {**OLD, "run/a/b/mine": "x", "run/a/theirs": "new", "run/a/b/c/d": "new"}
+    assert read(folder) == expected
+    assert stat.S_IMODE((folder / "run" / "a").stat().st_mode) == 0o710
+
+
+def test_what_is_removed_is_a_file_or_a_folder_but_nothing_that_was_just_written(folder: Path, way: str) -> None:
+    assert way
+    lay(folder, {"run/deep/a": "x", "run/deep/b": "x", "top": "x", "kept/deep/c": "x"})
+    remove = ["run/state", "run/deep", "top", "kept/deep/c", "weights", "none", "none/at/all", "config/below"]
+    replace_folder(folder, lambda fresh: lay(fresh, FRESH), remove=remove)
+    assert read(folder) == NEW
+    assert (folder / "kept" / "deep").is_dir()
+
+
+@pytest.mark.parametrize("name", ["../outside", "/OUTSIDE", "link/outside", "run/../../outside", ".", "", "..", "./"])
+def test_nothing_outside_is_removed(folder: Path, way: str, name: str) -> None:
+    assert way
+    (folder.parent / "outside").write_text("mine")
+    (folder / "link").symlink_to("..")
+    (folder / "other link").symlink_to("kept")
+    name = name.replace("/OUTSIDE", str(folder.parent / "outside"))
+    replace_folder(folder, lambda fresh: lay(fresh, FRESH), remove=[name, GONE, "other link"])
+    assert (folder.parent / "outside").read_text() == "mine"
+    assert {name: text for name, text in read(folder).items() if not name.startswith("link")} == NEW
+    assert (folder / "link").is_symlink()
+    assert not (folder / "other link").is_symlink()
+
+
+def test_a_sub_folder_on_another_disk_gets_copies(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    replace, inode = Path.replace, (folder / "run").stat().st_ino
+
+    def refuse(self: Path, target: Path) -> Path:
+        if target.parent == folder / "run" and self.parent != folder / "run":
+            raise OSError(errno.EXDEV, "Invalid cross-device link")
+        return replace(self, target)
+
+    monkeypatch.setattr(Path, "is_mount", lambda self: self == folder / "run")
+    monkeypatch.setattr(Path, "replace", refuse)
+    save_new(folder)
+    assert read(folder) == NEW
+    assert (folder / "run").stat().st_ino == inode
+    assert {path.name for path in (folder / "run").iterdir()} == {"figure", "history", "notes"}
 
 
 def test_the_folder_keeps_its_permissions(folder: Path, way: str) -> None:
     assert way
     folder.chmod(0o2751)
-    replace_folder(folder, write_fresh)
+    save_new(folder)
     assert stat.S_IMODE(folder.stat().st_mode) == 0o2751
 
 
@@ -206,7 +268,7 @@ def test_a_linked_folder_stays_a_link(folder: Path, way: str) -> None:
     assert way
     link = folder.parent.parent / "link"
     link.symlink_to("home/model")
-    replace_folder(link, write_fresh)
+    save_new(link)
     assert link.is_symlink()
     assert read(folder) == NEW
     assert {path.name for path in link.parent.iterdir()} == {"home", "link"}
@@ -214,7 +276,7 @@ def test_a_linked_folder_stays_a_link(folder: Path, way: str) -> None:
 
 def test_a_dangling_link_gets_its_folder(tmp_path: Path) -> None:
     (tmp_path / "link").symlink_to("real")
-    replace_folder(tmp_path / "link", write_fresh)
+    save_new(tmp_path / "link")
     assert read(tmp_path / "real") == FRESH
 
 
@@ -224,7 +286,7 @@ def test_the_working_folder_stays_the_working_folder(
 ) -> None:
     inode = folder.stat().st_ino
     monkeypatch.chdir(folder / inside)
-    replace_folder(Path(os.path.relpath(folder)), write_fresh)
+    save_new(Path(os.path.relpath(folder)))
     assert (Path("weights") if inside == "." else Path("../weights")).read_text() == "new weights"
     assert folder.stat().st_ino == inode
     assert read(folder) == NEW
@@ -237,7 +299,7 @@ def test_a_mounted_folder_is_neither_moved_nor_emptied(
 ) -> None:
     monkeypatch.setattr(Path, "is_mount", lambda self: self == folder / mounted)
     inodes = folder.stat().st_ino, (folder / "kept").stat().st_ino
-    replace_folder(folder, write_fresh)
+    save_new(folder)
     assert read(folder) == NEW
     assert (folder.stat().st_ino, (folder / "kept").stat().st_ino) == inodes
     assert list(folder.parent.iterdir()) == [folder]
@@ -254,15 +316,15 @@ def test_a_parent_that_takes_no_new_entries(folder: Path, monkeypatch: pytest.Mo
 
     monkeypatch.setattr(os, "access", lambda path, mode: path != folder.parent and access(path, mode))
     monkeypatch.setattr(Path, "mkdir", refuse)
-    replace_folder(folder, write_fresh)
+    save_new(folder)
     assert read(folder) == NEW
-    assert sorted(path.name for path in folder.iterdir()) == ["config", "kept", "weights"]
+    assert sorted(path.name for path in folder.iterdir()) == ["config", "kept", "run", "weights"]
 
 
 def test_odd_names(tmp_path: Path) -> None:
     for name in ("Füchse 🦊", "a b", "-x", "a\nb", "%s", ".hidden", "x" * 200):
         for _ in range(2):
-            replace_folder(tmp_path / name, write_fresh)
+            save_new(tmp_path / name)
         assert read(tmp_path / name) == FRESH
     assert len(list(tmp_path.iterdir())) == 7
 
@@ -273,7 +335,7 @@ def test_what_a_dead_process_left_is_removed(folder: Path, monkeypatch: pytest.M
         monkeypatch.setattr(files, "_can_be_swapped", lambda _: False)
     home = folder.parent if left == "beside" else folder
     lay(home, {".model.saving-0badc0de/weights": "half", ".model.saving-0badc0de-old/weights": "older"})
-    replace_folder(folder, write_fresh)
+    save_new(folder)
     assert read(folder) == NEW
     assert list(folder.parent.iterdir()) == [folder]
 
@@ -282,7 +344,7 @@ def test_what_looks_alike_is_not_removed(folder: Path) -> None:
     others = {"model.saving-1/x": "", ".model2.saving-1/x": "", ".modelsaving-1/x": "", ".model.saving-a-file": ""}
     lay(folder.parent, others)
     (folder.parent / ".model.saving-link").symlink_to("model")
-    replace_folder(folder, write_fresh)
+    save_new(folder)
     assert read(folder) == NEW
     for name in others:
         assert (folder.parent / name).exists()
@@ -292,9 +354,9 @@ def test_what_a_living_process_writes_is_not_removed(folder: Path) -> None:
     def save_again(fresh: Path) -> None:
         replace_folder(folder, lambda other: lay(other, {"weights": "of the other"}))
         assert fresh.is_dir()
-        write_fresh(fresh)
+        lay(fresh, FRESH)
 
-    replace_folder(folder, save_again)
+    replace_folder(folder, save_again, remove=[GONE])
     assert read(folder) == NEW
     assert list(folder.parent.iterdir()) == [folder]
 
@@ -329,7 +391,7 @@ def test_a_saver_waits_while_another_puts_its_folder_in_place(folder: Path, monk
         link(source, target)
 
     monkeypatch.setattr(files, "_link", start_the_other_and_link)
-    replace_folder(folder, write_fresh)
+    save_new(folder)
     other.join()
     assert read(folder) == {**NEW, "other": "theirs"}
     assert list(folder.parent.iterdir()) == [folder]
@@ -361,6 +423,22 @@ def test_death_at_every_step_where_the_system_cannot_swap(tmp_path: Path) -> Non
     check_deaths(crash("no-swap", tmp_path), old=OLD, missing=1)
 
 
+def test_death_at_every_step_file_by_file_leaves_whole_files_and_the_weights_last(tmp_path: Path) -> None:
+    order = ["run/figure", "run/history", "config", "weights"]
+    found = crash("by-file", tmp_path)
+    reached = set()
+    for death in found:
+        held = {name: text for name, text in death["state"].items() if not name.startswith(".model.saving-")}
+        new = [held.get(name) == FRESH[name] for name in order]
+        assert new == sorted(new, reverse=True), "what comes later is in place before what comes first"
+        assert all(held.get(name) == OLD.get(name) for name, there in zip(order, new, strict=True) if not there)
+        assert {name: held[name] for name in MINE} == MINE
+        assert (GONE in held) or all(new), "the old state goes when all the new is there"
+        reached.add((sum(new), GONE in held))
+        assert death["after"] == sorted(f"model/{name}" for name in NEW)
+    assert reached == {(0, True), (1, True), (2, True), (3, True), (4, True), (4, False)}
+
+
 def test_an_old_folder_left_under_its_other_name_comes_back(folder: Path) -> None:
     folder.rename(folder.parent / ".model.saving-0badc0de-old")
     with pytest.raises(KeyboardInterrupt):
@@ -376,14 +454,27 @@ def test_everything_is_on_the_disk_before_it_is_in_place(folder: Path, monkeypat
         real: Callable[..., Any] = getattr(files, name)
 
         def wrapper(*args: Any) -> Any:
-            events.append(name + (args[0].name if name == "_flush" and args[0].is_file() else ""))
+            events.append(name + (args[0].name if name == "_flush" else ""))
             return real(*args)
 
         monkeypatch.setattr(files, name, wrapper)
 
     for name in ("_flush", "_swap"):
         record(name)
-    replace_folder(folder, write_fresh)
+    save_new(folder)
     before = events[: events.index("_swap")]
-    assert {"_flushweights", "_flushconfig"} <= set(before)
-    assert "_flush" in events[events.index("_swap") :]
+    assert {"_flushweights", "_flushconfig", "_flushhistory", "_flushrun"} <= set(before)
+    assert "_flushhome" in events[events.index("_swap") :]
+
+
+def test_a_first_save_is_on_the_disk_with_its_sub_folders(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[str] = []
+    flush = files._flush
+
+    def record(path: Path) -> None:
+        flushed.append(path.name)
+        flush(path)
+
+    monkeypatch.setattr(files, "_flush", record)
+    save_new(tmp_path / "model")
+    assert {"weights", "config", "history", "figure", "run", tmp_path.name} <= set(flushed)

@@ -451,6 +451,74 @@ except UsageError as error:
     assert list(saved.parent.iterdir()) == [saved]
 
 
+def test_the_last_hand_finds_a_whole_model_and_adds_to_it(saved: Path) -> None:
+    (saved / "training").mkdir()
+    (saved / "training" / "notes.txt").write_text("mine")
+    (saved / "training" / "state.safetensors").write_text("old")
+    model = small(("a", "b"))
+    seen: list[Path] = []
+
+    def finish(fresh: Path) -> None:
+        seen.append(fresh)
+        assert fresh != saved
+        assert torch.equal(answers(TarsClassifier.from_pretrained(fresh)), answers(model))
+        assert (fresh / "README.md").read_text(encoding="utf-8") == "# New"
+        assert TarsClassifier.from_pretrained(saved).config.classes == CLASSES
+        (fresh / "training").mkdir()
+        (fresh / "training" / "metrics.json").write_text("{}")
+
+    model.save_pretrained(saved, card="# New", finish=finish, remove=["training/state.safetensors", "none"])
+    assert set(held(saved)) == {
+        *("README.md", "config.json", "model.safetensors", "training/metrics.json", "training/notes.txt")
+    }
+    assert TarsClassifier.from_pretrained(saved).config.classes == ("a", "b")
+    assert len(seen) == 1
+    assert list(saved.parent.iterdir()) == [saved]
+
+
+@pytest.mark.parametrize(
+    "error", [WeightsError("they answer otherwise"), TarsError("no"), ValueError("x"), SystemExit(3)]
+)
+def test_what_the_last_hand_refuses_is_not_saved_and_its_reason_arrives(saved: Path, error: BaseException) -> None:
+    before = held(saved)
+    model = small(("a", "b"))
+
+    def refuse(fresh: Path) -> None:
+        (fresh / "training").mkdir()
+        raise error
+
+    with pytest.raises(type(error)) as caught:
+        model.save_pretrained(saved, card="# New", finish=refuse, remove=["README.md"])
+    assert caught.value is error
+    assert held(saved) == before
+    assert list(saved.parent.iterdir()) == [saved]
+    assert (model.card, model.folder) == (None, None)
+
+
+def test_a_full_disk_at_the_last_hand_is_one_line_that_names_the_folder(saved: Path) -> None:
+    before = held(saved)
+
+    def fail(fresh: Path) -> None:
+        raise OSError(28, "No space left on device", str(fresh / "training" / "curves.png"))
+
+    with pytest.raises(UsageError, match="No space left") as caught:
+        small(("a", "b")).save_pretrained(saved, finish=fail)
+    assert str(caught.value).startswith(f"{saved} cannot be written: ")
+    assert "\n" not in str(caught.value)
+    assert held(saved) == before
+
+
+def test_a_model_knows_the_folder_it_came_from_or_went_to(saved: Path, tmp_path: Path) -> None:
+    model = small()
+    assert model.folder is None
+    model.save_pretrained(tmp_path / "a")
+    assert model.folder == tmp_path / "a"
+    loaded = TarsClassifier.from_pretrained(saved)
+    assert loaded.folder == saved
+    loaded.save_pretrained(tmp_path / "b")
+    assert loaded.folder == tmp_path / "b"
+
+
 def test_a_file_in_the_place_of_the_folder_is_not_touched(tmp_path: Path) -> None:
     (tmp_path / "model").write_text("mine")
     with pytest.raises(UsageError, match="is a file"):

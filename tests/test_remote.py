@@ -14,6 +14,7 @@ import torch
 from safetensors.torch import load
 
 from tars_hub import remote
+from tars_hub.config import FIGURES, PUSHED
 from tars_hub.errors import DownloadError, ModelNotFoundError, TarsError, UsageError
 from tars_hub.model import TarsClassifier
 from tars_hub.remote import model_folder
@@ -127,6 +128,134 @@ def test_a_push_over_a_push_is_what_is_pulled_next(hub: FakeHub) -> None:
     assert pull(hub).config.classes == ("a", "b")
     push(hub, classifier("c", "d", "e"))
     assert pull(hub).config.classes == ("c", "d", "e")
+
+
+# ---------------------------------------------------------------- what goes with a trained model
+
+CARD = "# Pets\n" + "".join(f"![a figure]({name})\n" for name in FIGURES)
+THREE = {"README.md", "config.json", "model.safetensors"}
+
+
+def trained(folder: Path, card: str = CARD, *, without: tuple[str, ...] = (), text: str = "x") -> TarsClassifier:
+    """A model folder as a training leaves it, and what is nobody else's business beside it."""
+    names = {*PUSHED, "training/state.safetensors", "training/predictions.csv", "training/private.png"} - {*without}
+
+    def finish(fresh: Path) -> None:
+        (fresh / "training").mkdir()
+        for name in names:
+            (fresh / name).write_text(f"{text} of {name}")
+
+    model = classifier()
+    model.save_pretrained(folder, card=card, finish=finish, remove=[*PUSHED])
+    (folder / "notes.txt").write_text("mine")
+    return model
+
+
+def tree(hub: FakeHub, name: str = "alice/pets") -> dict[str, bytes]:
+    """The files of the newest commit, but for the hub's own."""
+    repository = hub.repositories[name]
+    found = repository.commits[repository.branches["main"]]
+    return {path: content for path, content in found.items() if path != ".gitattributes"}
+
+
+@pytest.mark.parametrize("loaded", [False, True])
+def test_a_trained_model_is_pushed_with_what_its_card_shows(hub: FakeHub, tmp_path: Path, loaded: bool) -> None:
+    model = trained(tmp_path / "model")
+    push(hub, TarsClassifier.from_pretrained(tmp_path / "model") if loaded else model)
+    assert set(tree(hub)) == {*THREE, *PUSHED}
+    assert tree(hub)["training/curves.png"] == b"x of training/curves.png"
+    assert tree(hub)["README.md"].decode() == CARD
+    assert len(hub.repositories["alice/pets"].commits) == 2  # the empty one and ours
+    assert model.folder == tmp_path / "model"
+
+
+def test_the_working_folder_may_change_between_loading_and_pushing(
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    trained(tmp_path / "model")
+    monkeypatch.chdir(tmp_path)
+    model = TarsClassifier.from_pretrained("model")
+    monkeypatch.chdir("/")
+    push(hub, model)
+    assert set(tree(hub)) == {*THREE, *PUSHED}
+
+
+def test_saving_and_pushing_at_once_takes_them_too(hub: FakeHub, tmp_path: Path) -> None:
+    model = trained(tmp_path / "model")
+    model.save_pretrained(tmp_path / "model", push_to_hub=True, repo_id="alice/pets", endpoint=hub.url, token=TOKEN)
+    assert set(tree(hub)) == {*THREE, *PUSHED}
+
+
+def test_pictures_that_are_not_there_are_not_missed(hub: FakeHub, tmp_path: Path) -> None:
+    push(hub, trained(tmp_path / "model", without=("training/mistakes.jpg", "training/history.csv")))
+    assert set(tree(hub)) == {*THREE, *PUSHED} - {"training/mistakes.jpg", "training/history.csv"}
+
+
+def test_a_picture_that_the_card_does_not_show_stays_here(hub: FakeHub, tmp_path: Path) -> None:
+    push(hub, trained(tmp_path / "model", "![](training/curves.png)"))
+    assert set(tree(hub)) == {*THREE, "training/metrics.json", "training/history.csv", "training/curves.png"}
+
+
+def test_what_an_earlier_training_left_is_not_pushed_with_another_model(hub: FakeHub, tmp_path: Path) -> None:
+    trained(tmp_path / "model")
+    classifier("a", "b").save_pretrained(tmp_path / "model")  # its own card, and the old training stays beside it
+    push(hub, TarsClassifier.from_pretrained(tmp_path / "model"))
+    assert set(tree(hub)) == THREE
+
+
+def test_with_another_card_than_the_folders_nothing_goes_along(hub: FakeHub, tmp_path: Path) -> None:
+    model = trained(tmp_path / "model")
+    trained(tmp_path / "model", CARD + "trained anew")  # by another program meanwhile
+    push(hub, model)
+    assert set(tree(hub)) == THREE
+    assert tree(hub)["README.md"].decode() == CARD
+
+
+def test_a_link_in_a_strangers_folder_is_not_followed(hub: FakeHub, tmp_path: Path) -> None:
+    trained(tmp_path / "model")
+    (tmp_path / "secret").write_text("private")
+    (tmp_path / "model" / "training" / "curves.png").unlink()
+    (tmp_path / "model" / "training" / "curves.png").symlink_to(tmp_path / "secret")
+    push(hub, TarsClassifier.from_pretrained(tmp_path / "model"))
+    assert set(tree(hub)) == {*THREE, *PUSHED} - {"training/curves.png"}
+    (tmp_path / "model" / "training").rename(tmp_path / "elsewhere")
+    (tmp_path / "model" / "training").symlink_to(tmp_path / "elsewhere")
+    push(hub, TarsClassifier.from_pretrained(tmp_path / "model"), "alice/linked")
+    assert set(tree(hub, "alice/linked")) == THREE
+
+
+def test_a_picture_that_cannot_be_read_is_one_line(
+    hub: FakeHub, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = trained(tmp_path / "model")
+    read = Path.read_bytes
+
+    def refuse(self: Path) -> bytes:
+        if self.name == "curves.png":
+            raise PermissionError(13, "Permission denied", str(self))
+        return read(self)
+
+    monkeypatch.setattr(Path, "read_bytes", refuse)
+    with pytest.raises(UsageError, match=r"curves\.png cannot be read: Permission denied"):
+        push(hub, model)
+    assert not hub.repositories
+
+
+def test_a_push_of_a_training_takes_the_place_of_an_earlier_one(hub: FakeHub, tmp_path: Path) -> None:
+    push(hub, trained(tmp_path / "first"))
+    hub.repositories["alice/pets"].commit("main", {"training/notes.md": b"mine"})
+    push(hub, trained(tmp_path / "second", without=("training/mistakes.jpg",), text="y"))
+    assert set(tree(hub)) == {*THREE, *PUSHED, "training/notes.md"} - {"training/mistakes.jpg"}
+    assert tree(hub)["training/curves.png"] == b"y of training/curves.png"
+
+
+def test_a_pulled_model_is_three_files_and_pushed_again_leaves_the_pictures(hub: FakeHub, tmp_path: Path) -> None:
+    push(hub, trained(tmp_path / "model"))
+    hub.requests.clear()
+    model = pull(hub)
+    assert not [request for request in hub.requests if "training" in request]
+    push(hub, model)
+    assert set(tree(hub)) == {*THREE, *PUSHED}
 
 
 # ---------------------------------------------------------------- revisions
