@@ -16,7 +16,12 @@ FORMAT_VERSION = 1
 CONFIG_NAME = "config.json"
 WEIGHTS_NAME = "model.safetensors"
 CARD_NAME = "README.md"
-METRICS = "training/metrics.json"  # what the trainer leaves of a run, within the model folder
+# What the trainer leaves of a run, within the model folder.
+METRICS = "training/metrics.json"
+HISTORY = "training/history.csv"
+FIGURES = ("training/curves.png", "training/confusion_matrix.png", "training/batch.jpg", "training/mistakes.jpg")
+# Of that, what a model is pushed with. Not predictions.csv, which names its owner's files, nor what a run goes on from.
+PUSHED = (METRICS, HISTORY, *FIGURES)
 
 IMAGENET_MEAN = (0.485, 0.456, 0.406)
 IMAGENET_STD = (0.229, 0.224, 0.225)

@@ -14,7 +14,8 @@ import torch
 from numpy.typing import NDArray
 
 from tars_hub import preprocess
-from tars_hub.config import ModelConfig
+from tars_hub.calibration import softmax
+from tars_hub.config import Calibration, ModelConfig
 from tars_hub.errors import PictureError, UsageError
 from tars_hub.loading import from_pretrained
 from tars_hub.model import TarsClassifier
@@ -24,9 +25,10 @@ from tars_hub.samples import Pixels
 
 DEFAULT_TOP_K = 5
 DEFAULT_BATCH_SIZE = 16
+_CLOSE = 1e-6  # probabilities are float32, and devices differ in their last digits
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Prediction:
     """An answer about one picture.
 
@@ -34,11 +36,13 @@ class Prediction:
         label: the most probable class.
         probability: its probability, 0..1.
         top: (label, probability) pairs, best first.
+        declined: the probability is below the model's threshold: not sure, and the label is only the nearest.
     """
 
     label: str
     probability: float
     top: tuple[tuple[str, float], ...]
+    declined: bool = False
 
 
 class Predictor:
@@ -48,9 +52,18 @@ class Predictor:
     One Predictor may be used by many threads.
     """
 
-    def __init__(self, model: TarsClassifier, *, device: str | torch.device | None = None) -> None:
+    def __init__(
+        self, model: TarsClassifier, *, device: str | torch.device | None = None, calibrated: bool = True
+    ) -> None:
+        """Take a model as it is.
+
+        Args:
+            device: without it a GPU where there is one.
+            calibrated: False reads the logits as if nobody had calibrated the model, and never declines.
+        """
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model = model.eval().to(self.device)
+        self._calibrated = calibrated
 
     @classmethod
     def from_pretrained(
@@ -58,14 +71,20 @@ class Predictor:
         source: ModelSource,
         *,
         device: str | torch.device | None = None,
+        calibrated: bool = True,
         **options: Any,  # noqa: ANN401  # handed on
     ) -> Predictor:
         """Load a model folder, a repository id or a checkpoint file; options as `tars_hub.from_pretrained`."""
-        return cls(from_pretrained(source, **options), device=device)
+        return cls(from_pretrained(source, **options), device=device, calibrated=calibrated)
 
     @property
     def config(self) -> ModelConfig:
         return self.model.config
+
+    @property
+    def calibration(self) -> Calibration:
+        """How logits are read here: the model's own way, or none."""
+        return self.config.calibration if self._calibrated else Calibration()
 
     def __call__(self, picture: Picture, *, top_k: int = DEFAULT_TOP_K) -> Prediction:
         """Answer about one picture.
@@ -128,7 +147,7 @@ class Predictor:
 
     def probabilities(self, pictures: Sequence[Pixels]) -> NDArray[np.float32]:
         """Prepared (S, S, 3) uint8 pictures to (N, C) probabilities, in one batch."""
-        return softmax(self.logits(pictures), self.config.calibration.temperature)
+        return softmax(self.logits(pictures), self.calibration.temperature)
 
     def answer(self, pictures: Sequence[Pixels], top_k: int = DEFAULT_TOP_K) -> list[Prediction]:
         """Prepared (S, S, 3) uint8 pictures to answers, in one batch: the second half."""
@@ -141,9 +160,5 @@ class Predictor:
     def _prediction(self, probabilities: list[float], indices: list[int]) -> Prediction:
         labels = [self.config.classes[index] for index in indices]
         top = tuple(zip(labels, probabilities, strict=True))
-        return Prediction(label=labels[0], probability=probabilities[0], top=top)
-
-
-def softmax(logits: NDArray[np.float32], temperature: float = 1.0) -> NDArray[np.float32]:
-    """(N, C) logits to (N, C) probabilities; a temperature above 1 makes them less certain."""
-    return (torch.from_numpy(logits) / temperature).softmax(dim=1).numpy()
+        declined = _is_below(probabilities[0], self.calibration.threshold)
+        return Prediction(label=labels[0], probability=probabilities[0], top=top, declined=declined)

@@ -13,6 +13,8 @@ from tars_hub.errors import PictureError
 from tars_hub.files import replacing
 from tars_hub.predict import Prediction, Predictor
 
+COLUMNS = ("filename", "index", "label", "prob", "status", "declined")
+
 
 @dataclass(frozen=True)
 class FileAnswer:
@@ -38,15 +40,22 @@ def answers(predictor: Predictor, paths: Sequence[Path], *, top_k: int, batch_si
 
 
 def text_line(answer: FileAnswer) -> str:
-    """`path<TAB>label 98.7 %[, next 0.9 %…]`, or `path<TAB>not read: reason`."""
+    """`path<TAB>label 98.7%[, next 0.9%…]`; before the label "not sure: nearest is " where the model declines.
+
+    For a picture that was not read: `path<TAB>not read: reason`.
+    """
     if not isinstance(answer.found, Prediction):
         return f"{_printable(str(answer.path))}\tnot read: {_printable(answer.status)}"
+    doubt = "not sure: nearest is " if answer.found.declined else ""
     shown = ", ".join(f"{_printable(label)} {probability:.1%}" for label, probability in answer.found.top)
-    return f"{_printable(str(answer.path))}\t{shown}"
+    return f"{_printable(str(answer.path))}\t{doubt}{shown}"
 
 
 def json_line(answer: FileAnswer) -> str:
-    """`{"filename", "status", "label", "probability", "top"}`; `top` is pairs, best first; null where not read."""
+    """`{"filename", "status", "label", "probability", "declined", "top"}`; null where the picture was not read.
+
+    `top` is (label, probability) pairs, best first, and empty where not read.
+    """
     found = answer.found if isinstance(answer.found, Prediction) else None
     return json.dumps(
         {
@@ -54,6 +63,7 @@ def json_line(answer: FileAnswer) -> str:
             "status": answer.status,
             "label": found and found.label,
             "probability": found and found.probability,
+            "declined": found and found.declined,
             "top": found.top if found else [],
         }
     )
@@ -63,7 +73,8 @@ def json_line(answer: FileAnswer) -> str:
 def csv_table(path: Path | None, classes: Sequence[str], top_k: int) -> Iterator[Callable[[FileAnswer], None]]:
     """A function that writes a row; the file appears whole when the block ends well.
 
-    Columns are timm's `filename,index,label,prob`, then `status`, then `label_2,prob_2` … up to `top_k`.
+    Columns are timm's `filename,index,label,prob`, then `status`, then `declined`, 1 or 0, then
+    `label_2,prob_2` … up to `top_k`.
     """
     if path is None:
         yield lambda _: None
@@ -73,9 +84,8 @@ def csv_table(path: Path | None, classes: Sequence[str], top_k: int) -> Iterator
     # With a mark at its start a spreadsheet reads the file as UTF-8.
     with replacing(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as stream:
         table = csv.writer(stream)
-        table.writerow(
-            ["filename", "index", "label", "prob", "status", *(f"{c}_{n}" for n in places for c in ("label", "prob"))]
-        )
+        more_columns = [f"{column}_{place}" for place in places for column in ("label", "prob")]
+        table.writerow([*COLUMNS, *more_columns])
 
         def write(answer: FileAnswer) -> None:
             found = answer.found
@@ -84,7 +94,7 @@ def csv_table(path: Path | None, classes: Sequence[str], top_k: int) -> Iterator
                 return
             more = [cell for label, score in found.top[1:] for cell in (label, f"{score:.6f}")]
             first = [str(answer.path), positions[found.label], found.label, f"{found.probability:.6f}", "ok"]
-            table.writerow(first + more)
+            table.writerow([*first, int(found.declined), *more])
 
         yield write
 

@@ -2,8 +2,10 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,6 +16,7 @@ from torchvision.models import get_model
 
 from tars_hub import TarsClassifier
 from tars_hub.cli import main
+from tars_hub.config import Calibration
 from tars_hub.quiet import cv2
 
 Said = pytest.CaptureFixture[str]
@@ -55,23 +58,60 @@ def test_predict_is_0_where_all_are_good(model: Path, pictures: Path) -> None:
 def test_predict_json(model: Path, pictures: Path, capsys: Said) -> None:
     assert main(["predict", str(model), str(pictures), "--json"]) == 1
     good, bad, _ = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
-    assert list(good) == ["filename", "status", "label", "probability", "top"]
+    assert list(good) == ["filename", "status", "label", "probability", "declined", "top"]
     assert (good["filename"], good["status"]) == (str(pictures / "a.png"), "ok")
     assert good["top"][0] == [good["label"], good["probability"]]
     assert len(good["top"]) == 3
     assert "cut short" in bad["status"]
-    assert (bad["label"], bad["probability"], bad["top"]) == (None, None, [])
+    assert good["declined"] is False
+    assert (bad["label"], bad["probability"], bad["declined"], bad["top"]) == (None, None, None, [])
 
 
 def test_predict_csv(model: Path, pictures: Path, tmp_path: Path) -> None:
     out = tmp_path / "out.csv"
     assert main(["predict", str(model), str(pictures), "--csv", str(out), "--top-k", "2"]) == 1
     rows = list(csv.reader(out.read_text(encoding="utf-8-sig").splitlines()))
-    assert rows[0] == ["filename", "index", "label", "prob", "status", "label_2", "prob_2"]
+    assert rows[0] == ["filename", "index", "label", "prob", "status", "declined", "label_2", "prob_2"]
     assert rows[1][2] == ["cat", "dog", "fox"][int(rows[1][1])]
-    assert float(rows[1][3]) >= float(rows[1][6])
+    assert float(rows[1][3]) >= float(rows[1][7])
+    assert rows[1][5] == "0"
     assert "cut short" in rows[2][4]
     assert [path.name for path in tmp_path.iterdir() if path.is_file()] == ["out.csv"]
+
+
+@pytest.fixture(scope="module")
+def choosy(model: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same model with a threshold that nothing reaches."""
+    folder = tmp_path_factory.mktemp("models") / "choosy"
+    loaded = TarsClassifier.from_pretrained(model)
+    loaded.config = replace(loaded.config, calibration=Calibration(temperature=2.0, threshold=1.0, error=0.01))
+    loaded.save_pretrained(folder)
+    return folder
+
+
+def test_what_the_model_declines_is_said_on_every_way_out(
+    choosy: Path, pictures: Path, tmp_path: Path, capsys: Said
+) -> None:
+    out, picture = tmp_path / "out.csv", str(pictures / "a.png")
+    assert main(["predict", str(choosy), picture, "--top-k", "2", "--csv", str(out)]) == 0
+    line = capsys.readouterr().out
+    assert re.fullmatch(r".*a\.png\tnot sure: nearest is (cat|dog|fox) [\d.]+%, (cat|dog|fox) [\d.]+%\n", line)
+    row = next(csv.DictReader(out.read_text(encoding="utf-8-sig").splitlines()))
+    assert (row["status"], row["declined"]) == ("ok", "1")
+    assert list(row)[:6] == ["filename", "index", "label", "prob", "status", "declined"]
+    assert main(["predict", str(choosy), picture, "--json"]) == 0
+    found = json.loads(capsys.readouterr().out)
+    assert (found["declined"], found["status"]) == (True, "ok")
+
+
+def test_uncalibrated_it_answers_as_if_there_were_no_threshold(
+    model: Path, choosy: Path, pictures: Path, capsys: Said
+) -> None:
+    picture = str(pictures / "a.png")
+    assert main(["predict", str(model), picture]) == 0
+    plain = capsys.readouterr().out
+    assert main(["predict", str(choosy), picture, "--uncalibrated"]) == 0
+    assert capsys.readouterr().out == plain
 
 
 def test_a_csv_that_cannot_be_written_is_said_before_the_work(model: Path, pictures: Path, capsys: Said) -> None:

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 
-from tars_hub.config import FORMAT_VERSION, MAX_CLASSES, ModelConfig, Preprocess, check_classes
+from tars_hub.config import FORMAT_VERSION, MAX_CLASSES, Calibration, ModelConfig, Preprocess, check_classes
 from tars_hub.errors import ConfigError
 
 CONFIG = ModelConfig(
@@ -23,6 +23,7 @@ CONFIG = ModelConfig(
         crop_size=96, resize_size=112, crop="pad", interpolation="bicubic", mean=(0.1, 0.2, 0.3), std=(0.4, 0.5, 0.6)
     ),
     drawings=True,
+    calibration=Calibration(temperature=1.7, threshold=0.61, error=0.05),
 )
 WRONG = [
     None,
@@ -90,7 +91,7 @@ def test_the_keys_of_the_file() -> None:
             "std": [0.4, 0.5, 0.6],
         },
         "drawings": True,
-        "calibration": {"temperature": 1.0, "threshold": None, "error": None},
+        "calibration": {"temperature": 1.7, "threshold": 0.61, "error": 0.05},
     }
 
 
@@ -98,6 +99,7 @@ def test_strangers_keys_are_passed_over() -> None:
     raw = CONFIG.to_dict()
     raw |= {"architecture": "vit", "transformers_version": [], "classes": "no"}
     raw["preprocess"] |= {"rotate": 90}
+    raw["calibration"] |= {"method": "isotonic"}
     assert ModelConfig.from_dict(raw) == CONFIG
 
 
@@ -112,6 +114,8 @@ def test_a_config_cannot_be_changed() -> None:
         CONFIG.backbone = "other"  # type: ignore[misc]
     with pytest.raises(FrozenInstanceError):
         CONFIG.preprocess.crop_size = 5  # type: ignore[misc]
+    with pytest.raises(FrozenInstanceError):
+        CONFIG.calibration.threshold = 0.5  # type: ignore[misc]
 
 
 @pytest.mark.parametrize("key", ["format_version", "id2label", "preprocess", "backbone"])
@@ -239,7 +243,67 @@ def test_bytes_that_are_no_text(path: Path) -> None:
         ModelConfig.load(path)
 
 
-@pytest.mark.parametrize("key", ["backbone", "format_version", "num_classes", "mean", "id2label"])
+def test_a_config_without_a_calibration_is_of_a_model_that_nobody_calibrated(path: Path) -> None:
+    plain = replace(CONFIG, calibration=Calibration())
+    assert json.loads(json.dumps(plain.to_dict()))["calibration"] == {
+        "temperature": 1.0,
+        "threshold": None,
+        "error": None,
+    }
+    raw = CONFIG.to_dict()
+    for absent in ({}, None):
+        raw["calibration"] = absent
+        assert ModelConfig.load(write(path, raw)) == plain
+    del raw["calibration"]
+    assert ModelConfig.load(write(path, raw)) == plain
+
+
+def test_a_calibration_may_be_of_the_temperature_alone(path: Path) -> None:
+    raw = {**CONFIG.to_dict(), "calibration": {"temperature": 2}}
+    assert ModelConfig.load(write(path, raw)).calibration == Calibration(temperature=2.0)
+
+
+@pytest.mark.parametrize("value", [value for value in WRONG if value not in (None, {}, {"a": {}})], ids=repr)
+def test_a_calibration_is_an_object(path: Path, value: Any) -> None:
+    assert "calibration" in refusal(path, {**CONFIG.to_dict(), "calibration": value})
+
+
+@pytest.mark.parametrize("value", [*WRONG, 1e-4, 1001, -1.0, float("-inf")], ids=lambda value: repr(value)[:12])
+def test_a_temperature_is_a_sane_number(path: Path, value: Any) -> None:
+    raw = CONFIG.to_dict()
+    raw["calibration"]["temperature"] = value
+    if value == 1.5:
+        assert ModelConfig.load(write(path, raw)).calibration.temperature == 1.5
+    else:
+        assert "calibration.temperature" in refusal(path, raw)
+
+
+@pytest.mark.parametrize("value", [*WRONG, 1.0001, -1e-9, float("-inf")], ids=lambda value: repr(value)[:12])
+@pytest.mark.parametrize("key", ["threshold", "error"])
+def test_a_threshold_and_an_error_are_shares(path: Path, key: str, value: Any) -> None:
+    raw = CONFIG.to_dict()
+    raw["calibration"][key] = value
+    if value is None or (value == 0 and value is not False):
+        assert getattr(ModelConfig.load(write(path, raw)).calibration, key) == value
+    else:
+        assert f"calibration.{key}" in refusal(path, raw)
+
+
+@pytest.mark.parametrize(
+    "calibration",
+    [Calibration(temperature=1e-3, threshold=0, error=0), Calibration(temperature=1e3, threshold=1.0, error=1)],
+)
+def test_the_limits_of_a_calibration_come_back(path: Path, calibration: Calibration) -> None:
+    config = replace(CONFIG, calibration=calibration)
+    assert ModelConfig.load(write(path, config.to_dict())) == config
+
+
+def test_a_threshold_comes_back_to_the_last_bit(path: Path) -> None:
+    config = replace(CONFIG, calibration=Calibration(threshold=0.1 + 0.2))
+    assert ModelConfig.load(write(path, config.to_dict())).calibration.threshold == 0.1 + 0.2
+
+
+@pytest.mark.parametrize("key", ["backbone", "format_version", "num_classes", "mean", "id2label", "calibration"])
 def test_nesting_of_every_depth_around_the_recursion_limit(path: Path, key: str) -> None:
     raw = CONFIG.to_dict()
     (raw["preprocess"] if key == "mean" else raw)[key] = "HERE"

@@ -1,5 +1,7 @@
-"""Predictor: one picture, many pictures, bad pictures."""
+"""Predictor: one picture, many pictures, bad pictures, and those it declines."""
 
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +10,7 @@ import skimage.data
 import torch
 
 from tars_hub import Prediction, Predictor, TarsClassifier
+from tars_hub.config import Calibration
 from tars_hub.errors import PictureError, UsageError
 from tars_hub.preprocess import load, to_tensor
 from tars_hub.quiet import cv2
@@ -91,3 +94,87 @@ def test_a_predictor_is_made_of_a_folder_or_an_old_file(
     for source in (tmp_path / "model", str(tmp_path / "model"), tmp_path / "old.pth"):
         answer = Predictor.from_pretrained(source, device="cpu")(photographs[0])
         assert [p for _, p in answer.top] == expected
+
+
+# ---------------------------------------------------------------- calibration
+
+
+def calibrated(predictor: Predictor, calibration: Calibration) -> TarsClassifier:
+    """The same network, read in this way."""
+    return TarsClassifier(replace(predictor.config, calibration=calibration), predictor.model.backbone)
+
+
+def read(predictor: Predictor, calibration: Calibration, **options: bool) -> Predictor:
+    return Predictor(calibrated(predictor, calibration), device="cpu", **options)
+
+
+def test_without_a_calibration_nothing_is_declined(predictor: Predictor, photographs: list[Path]) -> None:
+    assert predictor.calibration == Calibration()
+    assert not any(answer.declined for answer in predictor.batch(photographs))
+
+
+@pytest.mark.parametrize("temperature", [0.5, 1.0, 4.0])
+def test_logits_are_divided_by_the_temperature(
+    predictor: Predictor, photographs: list[Path], temperature: float
+) -> None:
+    other = read(predictor, Calibration(temperature=temperature))
+    pixels = [other.prepare(path) for path in photographs]
+    expected = (torch.from_numpy(predictor.logits(pixels)) / temperature).softmax(dim=1).numpy()
+    assert other.probabilities(pixels) == pytest.approx(expected)
+    assert other(photographs[0]).probability == pytest.approx(expected[0].max())
+    assert np.array_equal(other.logits(pixels), predictor.logits(pixels))
+    assert not other(photographs[0]).declined
+
+
+def test_what_is_below_the_threshold_is_declined_and_its_nearest_class_named(
+    predictor: Predictor, photographs: list[Path]
+) -> None:
+    sure = [answer.probability for answer in predictor.batch(photographs)]
+    assert max(sure) - min(sure) > 1e-4
+    threshold = (max(sure) + min(sure)) / 2
+    other = read(predictor, Calibration(threshold=threshold, error=0.05))
+    answers = other.batch(photographs)
+    assert [answer.declined for answer in answers] == [probability < threshold for probability in sure]
+    assert [answer.label for answer in answers] == [predictor(path).label for path in photographs]
+
+
+def test_a_picture_exactly_as_sure_as_the_threshold_is_answered(predictor: Predictor, photographs: list[Path]) -> None:
+    for path in photographs:
+        sure = predictor(path).probability
+        rounded = (sure, round(sure, 6), float(np.nextafter(np.float32(sure), np.float32(1))))
+        assert [read(predictor, Calibration(threshold=value))(path).declined for value in rounded] == [False] * 3
+        assert read(predictor, Calibration(threshold=sure + 1e-5))(path).declined
+
+
+def test_a_network_that_gives_no_numbers_is_declined_where_there_is_a_threshold(predictor: Predictor) -> None:
+    class Broken(Predictor):
+        def logits(self, pictures):  # type: ignore[no-untyped-def]  # noqa: ANN001, ANN202
+            return np.full((len(pictures), 3), np.nan, np.float32)
+
+    broken = Broken(calibrated(predictor, Calibration(threshold=0.0)), device="cpu")
+    assert broken(np.zeros((8, 8, 3), np.uint8)).declined
+
+
+def test_uncalibrated_it_reads_the_logits_as_they_are(
+    predictor: Predictor, photographs: list[Path], tmp_path: Path
+) -> None:
+    calibration = Calibration(temperature=3.0, threshold=1.0, error=0.05)
+    model = calibrated(predictor, calibration)
+    model.save_pretrained(tmp_path / "model")
+    plain = Predictor.from_pretrained(tmp_path / "model", device="cpu", calibrated=False)
+    assert plain.calibration == Calibration()
+    assert plain.config.calibration == calibration
+    assert plain(photographs[0]) == predictor(photographs[0])
+    loaded = Predictor.from_pretrained(tmp_path / "model", device="cpu")
+    assert loaded.calibration == calibration
+    assert loaded(photographs[0]).declined
+    assert loaded(photographs[0]).probability != pytest.approx(predictor(photographs[0]).probability, abs=1e-4)
+
+
+def test_many_threads_get_the_answers_of_one(predictor: Predictor, photographs: list[Path]) -> None:
+    sure = [answer.probability for answer in predictor.batch(photographs)]
+    other = read(predictor, Calibration(temperature=1.0, threshold=sum(sure) / 3))
+    expected = [other(path) for path in photographs]
+    with ThreadPoolExecutor(4) as pool:
+        found = list(pool.map(other, photographs * 8))
+    assert [(answer.label, answer.declined) for answer in found] == [(e.label, e.declined) for e in expected] * 8

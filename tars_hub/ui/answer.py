@@ -12,7 +12,7 @@ from tars_hub.errors import PictureError, TarsError
 if TYPE_CHECKING:
     from tars_hub.predict import Prediction
 
-SURE = 0.5  # below it the other classes together are likelier than the one named
+SURE = 0.5  # for models without a threshold: below it the other classes together are likelier than the one named
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,8 +31,13 @@ class Facts:
     model_ms: float
 
 
-def answer_card(outcome: Prediction | TarsError | None, *, run: int, facts: Facts | None = None) -> str:
+def answer_card(
+    outcome: Prediction | TarsError | None, *, run: int, facts: Facts | None = None, threshold: float | None = None
+) -> str:
     """The card for an answer, for what went wrong, or for nothing asked yet.
+
+    An answer is unsure where the model declined it; a model without a threshold never does, and SURE
+    decides. `threshold` is the model's, 0..1.
 
     Everything comes out escaped. `data-state` is empty, ok, unsure or error; `data-run` is `run`,
     so that whoever waits can tell a new answer from an equal old one. Every state has the same
@@ -42,8 +47,14 @@ def answer_card(outcome: Prediction | TarsError | None, *, run: int, facts: Fact
         return _card("empty", run, said=_note("The answer appears here, as soon as there is a picture."))
     if isinstance(outcome, TarsError):
         return _card("error", run, said=_note(_sentence(outcome)))
-    state = "ok" if outcome.probability >= SURE else "unsure"
+    state = "unsure" if _is_unsure(outcome, threshold) else "ok"
     return _card(state, run, said=_headline(outcome, state), bars=_bars(outcome.top), facts=facts)
+
+
+def _is_unsure(answer: Prediction, threshold: float | None) -> bool:
+    if threshold is None:
+        return not answer.probability >= SURE  # so that NaN is unsure
+    return answer.declined
 
 
 def percent(share: float) -> str:

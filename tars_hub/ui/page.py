@@ -49,7 +49,8 @@ def build_page(
     )
     with page:
         with gr.Row(elem_classes="tars-head"):
-            header = page_header(name, predictor.config.classes, measured)
+            threshold = predictor.calibration.threshold
+            header = page_header(name, predictor.config.classes, measured, threshold=threshold)
             gr.HTML(header, apply_default_css=False, elem_classes="tars-about")
             shown = _shown_slider(predictor.config.num_classes)
         if predictor.config.drawings:
@@ -89,7 +90,7 @@ class _Desk:
         except Exception:
             _log.exception("no answer about %r", upload.name)
             return answer_card(TarsError("The model failed on this picture; the server's log says why."), run=run)
-        return answer_card(answer, run=run, facts=facts)
+        return answer_card(answer, run=run, facts=facts, threshold=self.predictor.calibration.threshold)
 
     def ask(self, upload: Upload, top_k: int) -> tuple[Prediction, Facts]:
         """

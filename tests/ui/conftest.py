@@ -4,8 +4,12 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 import pytest
+
+if TYPE_CHECKING:
+    from playwright.sync_api import BrowserContext
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -20,3 +24,16 @@ def _no_stray_event_loops() -> Iterator[None]:
         patch.setattr("gradio.utils.safe_get_lock", asyncio.Lock)
         patch.setattr("gradio.queueing.safe_get_lock", asyncio.Lock)
         yield
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator[BrowserContext]:
+    """One for all visitors of a page: what it is made of comes from its cache after the first."""
+    from playwright.sync_api import sync_playwright
+
+    from tests.ui.visitor import CHROMIUM, FLAGS
+
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield chromium.new_context(locale="en-US", viewport={"width": 1280, "height": 860})
+        chromium.close()

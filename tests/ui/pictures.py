@@ -61,12 +61,13 @@ def flat(colour: str, height: int = 60, width: int = 80) -> NDArray[np.uint8]:
     return pixels
 
 
-def undecided(predictor: Predictor) -> NDArray[np.uint8]:
-    """The mixture of the three colours that the model is least sure about."""
+def undecided(predictor: Predictor, at_least: float = 0.0) -> NDArray[np.uint8]:
+    """The mixture of the three colours that the model is least sure about, of those with this probability or more."""
     tenths = np.array([(i, j, 10 - i - j) for i in range(11) for j in range(11 - i)])
     colours = np.rint(tenths @ np.array(list(COLOURS.values())) / 10).astype(np.uint8)
     mixtures = [np.broadcast_to(colour, (60, 80, 3)) for colour in colours]
-    return min(zip(predictor.batch(mixtures), mixtures, strict=True), key=lambda pair: pair[0].probability)[1]
+    asked = [pair for pair in zip(predictor.batch(mixtures), mixtures, strict=True) if pair[0].probability >= at_least]
+    return min(asked, key=lambda pair: pair[0].probability)[1]
 
 
 def save(path: Path, colour: str) -> Path:

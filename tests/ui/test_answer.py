@@ -33,8 +33,8 @@ class _Reader(HTMLParser):
         self.text += data
 
 
-def _prediction(*top: tuple[str, float]) -> Prediction:
-    return Prediction(label=top[0][0], probability=top[0][1], top=top)
+def _prediction(*top: tuple[str, float], declined: bool = False) -> Prediction:
+    return Prediction(label=top[0][0], probability=top[0][1], top=top, declined=declined)
 
 
 def _state(html: str) -> str | None:
@@ -67,6 +67,13 @@ def test_the_exact_probability_is_kept_as_data() -> None:
 @pytest.mark.parametrize(("probability", "state"), [(0.5, "ok"), (0.4999, "unsure"), (float("nan"), "unsure")])
 def test_below_one_half_it_is_unsure(probability: float, state: str) -> None:
     assert _state(answer_card(_prediction(("cat", probability)), run=1)) == state
+
+
+@pytest.mark.parametrize(("probability", "declined"), [(0.8, True), (0.2, False), (float("nan"), True)])
+def test_with_a_threshold_it_is_unsure_where_the_model_declined(probability: float, declined: bool) -> None:
+    html = answer_card(_prediction(("cat", probability), declined=declined), run=1, threshold=0.9 if declined else 0.1)
+    assert _state(html) == ("unsure" if declined else "ok")
+    assert ("Not sure: nearest is" in html) == declined
 
 
 def test_an_unsure_answer_says_so_in_one_sentence() -> None:
@@ -102,9 +109,10 @@ def test_facts_stand_in_one_line() -> None:
         answer_card(_prediction((HOSTILE, 0.4)), run=1),
         answer_card(PictureError(HOSTILE, "cut short"), run=1),
         answer_card(SURE, run=1, facts=Facts(model=HOSTILE, device="cpu", prepare_ms=1, model_ms=1)),
+        answer_card(_prediction((HOSTILE, 0.6), declined=True), run=1, facts=FACTS, threshold=0.7),
         page_header(HOSTILE, (HOSTILE,), Measured(accuracy=0.9, pictures=5, dataset=HOSTILE, split=HOSTILE)),
     ],
-    ids=["sure", "unsure", "error", "facts", "header"],
+    ids=["sure", "unsure", "error", "facts", "declined", "header"],
 )
 def test_hostile_names_stay_text(html: str) -> None:
     reader = _Reader(html)
@@ -162,3 +170,25 @@ def test_the_header_says_how_good_it_is(measured: Measured | None, sentence: str
     assert _Reader(page_header("pets", ["cat", "dog"], measured)).text.endswith(
         f"Knows 2 classes: cat and dog.{sentence}"
     )
+
+
+@pytest.mark.parametrize(
+    ("threshold", "sentence"),
+    [
+        (None, ""),
+        (0.0, ""),
+        (0.5, ""),  # one of two classes always has as much
+        (0.501, " Declines to answer below 50.1 %."),
+        (0.6149, " Declines to answer below 61.5 %."),
+        (0.99999, " Declines to answer below 99.9990 %."),
+        (1.0, " Declines to answer below 100.0 %."),
+    ],
+)
+def test_the_header_says_when_it_declines(threshold: float | None, sentence: str) -> None:
+    text = _Reader(page_header("pets", ["cat", "dog"], None, threshold=threshold)).text
+    assert text.endswith(f"Nobody has measured yet how good it is.{sentence}")
+
+
+def test_the_header_of_many_classes_tells_a_low_threshold() -> None:
+    text = _Reader(page_header("pets", [f"c{n}" for n in range(30)], None, threshold=0.04)).text
+    assert text.endswith(" Declines to answer below 4.0 %.")

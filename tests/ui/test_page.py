@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from base64 import b64decode
 from collections.abc import Iterator
@@ -14,7 +13,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext, expect, sync_playwright
+from playwright.sync_api import BrowserContext, expect
 
 from tars_hub.card import Measured
 from tars_hub.config import ModelConfig
@@ -23,8 +22,9 @@ from tars_hub.model import TarsClassifier
 from tars_hub.predict import Predictor
 from tars_hub.preprocess import decode
 from tests.ui import pictures
+from tests.ui.endpoint import call, upload
 from tests.ui.pictures import DIFFICULT, HOSTILE
-from tests.ui.visitor import CHROMIUM, FLAGS, Shown, Visitor
+from tests.ui.visitor import CHROMIUM, TOLERANCE, Visitor, agrees
 
 gr = pytest.importorskip("gradio", reason="the page needs gradio")
 
@@ -34,7 +34,6 @@ from tars_hub.ui.serve import free_port, page_server  # noqa: E402
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser: {CHROMIUM} is not installed")
 
 MEASURED = Measured(accuracy=0.9642, pictures=120, dataset="colours", split="val")
-TOLERANCE = 1e-4
 
 
 @pytest.fixture(scope="module")
@@ -63,15 +62,6 @@ def url(predictor: Predictor, files: dict[str, Path], tmp_path_factory: pytest.T
         yield address
 
 
-@pytest.fixture(scope="module")
-def browser() -> Iterator[BrowserContext]:
-    """One for all visitors: what the page is made of comes from its cache after the first."""
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium.new_context(locale="en-US", viewport={"width": 1280, "height": 860})
-        chromium.close()
-
-
 @pytest.fixture
 def visitor(browser: BrowserContext, url: str) -> Iterator[Visitor]:
     """Arrived; whatever the test did, the console stayed clean and no request left the machine."""
@@ -81,13 +71,6 @@ def visitor(browser: BrowserContext, url: str) -> Iterator[Visitor]:
     yield visitor
     page.close()
     assert visitor.problems == []
-
-
-def agrees(shown: Shown, predictor: Predictor, picture: Any) -> None:
-    expected = predictor(picture)
-    assert [label for label, _ in shown.top] == [label for label, _ in expected.top]
-    for (_, on_page), (_, in_library) in zip(shown.top, expected.top, strict=True):
-        assert on_page == pytest.approx(in_library, abs=TOLERANCE)
 
 
 def test_on_arrival_it_says_what_it_knows_and_how_well(visitor: Visitor) -> None:
@@ -159,6 +142,10 @@ def test_an_unsure_answer_says_so(visitor: Visitor, predictor: Predictor, folder
     shown = visitor.choose(file)
     assert shown.state == "unsure"
     assert shown.text.startswith("Not sure: nearest is\n")
+
+
+def test_a_model_without_a_threshold_says_nothing_of_declining(visitor: Visitor) -> None:
+    assert "Declines" not in visitor.page.locator("header").inner_text()
 
 
 def test_the_number_of_classes_can_be_changed(visitor: Visitor, files: dict[str, Path]) -> None:
@@ -243,21 +230,8 @@ def test_the_page_about_the_endpoint_asks_no_other_machine(visitor: Visitor) -> 
 class TestEndpoint:
     """`/classify`, asked over plain HTTP."""
 
-    def call(self, url: str, picture: dict[str, Any]) -> tuple[str, Any]:
-        """The kind of the last event, and its data."""
-        api = f"{url}gradio_api/call/classify"
-        picture = {**picture, "meta": {"_type": "gradio.FileData"}}
-        event = httpx.post(api, json={"data": [picture]}).json()["event_id"]
-        lines = httpx.get(f"{api}/{event}").text.strip().splitlines()
-        return lines[-2].removeprefix("event: "), json.loads(lines[-1].removeprefix("data: "))
-
-    def upload(self, url: str, file: Path) -> str:
-        answer = httpx.post(f"{url}gradio_api/upload", files={"files": (file.name, file.read_bytes())})
-        path: str = answer.json()[0]
-        return path
-
     def test_a_picture_gives_labels_and_scores(self, url: str, predictor: Predictor, files: dict[str, Path]) -> None:
-        kind, data = self.call(url, {"path": self.upload(url, files["red"])})
+        kind, data = call(url, {"path": upload(url, files["red"])})
         expected = [
             {"label": label, "score": pytest.approx(score, abs=TOLERANCE)}
             for label, score in predictor(files["red"]).top
@@ -267,15 +241,15 @@ class TestEndpoint:
     def test_a_broken_picture_gives_one_sentence(self, url: str, folder: Path) -> None:
         broken = folder / "broken.png"
         broken.write_bytes(b"no picture")
-        kind, data = self.call(url, {"path": self.upload(url, broken), "orig_name": "broken.png"})
+        kind, data = call(url, {"path": upload(url, broken), "orig_name": "broken.png"})
         assert kind == "error"
         assert data["error"].startswith("broken.png: ")
 
     def test_files_of_the_server_are_out_of_reach(self, url: str, files: dict[str, Path]) -> None:
-        assert self.call(url, {"path": str(files["red"])})[0] == "error"
+        assert call(url, {"path": str(files["red"])})[0] == "error"
 
     def test_no_address_is_fetched(self, url: str) -> None:
-        kind, data = self.call(url, {"path": "https://example.com/cat.jpg"})
+        kind, data = call(url, {"path": "https://example.com/cat.jpg"})
         assert (kind, data["error"]) == ("error", "send the picture itself; addresses are not fetched")
 
     def test_it_is_the_only_one_listed(self, url: str) -> None:

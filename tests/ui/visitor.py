@@ -7,7 +7,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
+import pytest
 from playwright.sync_api import ConsoleMessage, Locator, Page
+
+from tars_hub.predict import Predictor
+from tars_hub.preprocess import Picture
 
 CHROMIUM = Path("/usr/bin/chromium")
 FLAGS = [
@@ -21,6 +25,7 @@ _ALLOWED_ERRORS = (
     "/monitoring/summary",
 )
 _TIMEOUT_MS = 10_000
+TOLERANCE = 1e-4  # of probabilities
 
 # A drop as the browser makes it: a DataTransfer with a File, on the box that takes uploads.
 _DROP = """
@@ -153,3 +158,11 @@ class Visitor:
         parts = urlsplit(url)
         if parts.scheme not in {"data", "blob"} and parts.netloc != urlsplit(self.url).netloc:
             self.problems.append(f"request to another machine: {url}")
+
+
+def agrees(shown: Shown, predictor: Predictor, picture: Picture) -> None:
+    """Check that the page shows what the library answers."""
+    expected = predictor(picture)
+    assert [label for label, _ in shown.top] == [label for label, _ in expected.top]
+    for (_, on_page), (_, in_library) in zip(shown.top, expected.top, strict=True):
+        assert on_page == pytest.approx(in_library, abs=TOLERANCE)

@@ -1,0 +1,25 @@
+"""The page's `/classify`, asked over plain HTTP."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+
+def call(url: str, picture: dict[str, Any]) -> tuple[str, Any]:
+    """The kind of the last event, and its data."""
+    api = f"{url}gradio_api/call/classify"
+    picture = {**picture, "meta": {"_type": "gradio.FileData"}}
+    event = httpx.post(api, json={"data": [picture]}).json()["event_id"]
+    lines = httpx.get(f"{api}/{event}").text.strip().splitlines()
+    return lines[-2].removeprefix("event: "), json.loads(lines[-1].removeprefix("data: "))
+
+
+def upload(url: str, file: Path) -> str:
+    """The path that the server keeps it under."""
+    answer = httpx.post(f"{url}gradio_api/upload", files={"files": (file.name, file.read_bytes())})
+    path: str = answer.json()[0]
+    return path
