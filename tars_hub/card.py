@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
+from tars_hub import card_text
 from tars_hub.config import ModelConfig
 
-_CLASSES_SHOWN = 100
+if TYPE_CHECKING:
+    from huggingface_hub import EvalResult
+
+_NOTHING: Mapping[str, Any] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,9 +33,25 @@ class Measured:
     split: str
 
 
-def write_card(config: ModelConfig, measured: Measured | None = None, *, base_model: str | None = None) -> str:
-    """The text of README.md: Hub metadata, what the model knows, how good it is, how to use it."""
-    return f"---\n{_metadata(config, measured, base_model)}---\n\n{_body(config, measured)}"
+def write_card(
+    config: ModelConfig,
+    measured: Measured | None = None,
+    *,
+    base_model: str | None = None,
+    metrics: Mapping[str, Any] | None = None,
+    training: Mapping[str, str] | None = None,
+    figures: Sequence[tuple[str, str]] = (),
+) -> str:
+    """The text of README.md: Hub metadata, what the model knows, how good it is, how it was made, how to use it.
+
+    Args:
+        metrics: what metrics.json holds; figures that are missing are left out.
+        training: names and values, such as the recipe, the data and the command.
+        figures: paths of images from the model folder, and what they show.
+    """
+    found = _NOTHING if metrics is None else metrics
+    head = _metadata(config, measured, base_model, found)
+    return f"---\n{head}---\n\n{_body(config, measured, found, training or {}, figures)}"
 
 
 def read_measured(text: str) -> Measured | None:
@@ -55,8 +75,10 @@ def read_measured(text: str) -> Measured | None:
     return None
 
 
-def _metadata(config: ModelConfig, measured: Measured | None, base_model: str | None) -> str:
-    from huggingface_hub import EvalResult, ModelCardData
+def _metadata(
+    config: ModelConfig, measured: Measured | None, base_model: str | None, metrics: Mapping[str, Any]
+) -> str:
+    from huggingface_hub import ModelCardData
 
     facts: dict[str, Any] = {
         "library_name": "tars-hub",
@@ -65,46 +87,66 @@ def _metadata(config: ModelConfig, measured: Measured | None, base_model: str | 
         "base_model": base_model,
     }
     if measured is not None:
-        facts["metrics"] = ["accuracy"]
+        results = {"accuracy": ("Accuracy", measured.accuracy)}
+        if type(f1 := metrics.get("f1")) is float:
+            results["f1"] = ("F1 (macro)", f1)
+        if config.num_classes > 5 and type(top5 := metrics.get("top5")) is float:
+            results["top_5_accuracy"] = ("Top-5 accuracy", top5)
+        facts["metrics"] = [kind for kind in results if kind != "top_5_accuracy"]  # the others are the Hub's own words
         facts["model_name"] = f"{config.backbone} for {config.num_classes} classes"
-        facts["eval_results"] = [
-            EvalResult(
-                task_type="image-classification",
-                dataset_type="imagefolder",
-                dataset_name=measured.dataset,
-                dataset_split=measured.split,
-                dataset_args={"pictures": measured.pictures},
-                metric_type="accuracy",
-                metric_value=round(measured.accuracy, 6),
-            )
-        ]
+        facts["eval_results"] = [_result(measured, kind, *result) for kind, result in results.items()]
     return str(ModelCardData(**facts).to_yaml()) + "\n"
 
 
-def _body(config: ModelConfig, measured: Measured | None) -> str:
+def _result(measured: Measured, kind: str, name: str, value: float) -> EvalResult:
+    from huggingface_hub import EvalResult
+
+    return EvalResult(
+        task_type="image-classification",
+        dataset_type="imagefolder",
+        dataset_name=measured.dataset,
+        dataset_split=measured.split,
+        dataset_args={"pictures": measured.pictures},
+        metric_type=kind,
+        metric_name=name,
+        metric_value=round(value, 6),
+    )
+
+
+def _body(
+    config: ModelConfig,
+    measured: Measured | None,
+    metrics: Mapping[str, Any],
+    training: Mapping[str, str],
+    figures: Sequence[tuple[str, str]],
+) -> str:
+    sections = [
+        f"# {config.backbone} for {config.num_classes} classes",
+        f"An image classifier: torchvision's `{config.backbone}`, trained with Tars Hub.",
+        "## What it knows",
+        card_text.class_list(config.classes),
+        card_text.declining(config.calibration, metrics),
+        "## How good it is",
+        _quality(measured, metrics),
+        card_text.headline(metrics),
+        card_text.unknown(metrics),
+        *(card_text.figure(path, alt) for path, alt in figures),
+        card_text.each_class(metrics),
+        *(["## How it was made", card_text.training_table(training)] if training else []),
+        "## Use it",
+        _use(config),
+    ]
+    return "\n\n".join(filter(None, sections))
+
+
+def _use(config: ModelConfig) -> str:
     preprocess = config.preprocess
     cut = {
         "center": f"shorter side to {preprocess.resize_size} px, centre {preprocess.crop_size} px cut out",
         "squash": f"squashed to {preprocess.crop_size} px",
         "pad": f"longer side to {preprocess.crop_size} px, borders filled",
     }[preprocess.crop]
-    return f"""# {config.backbone} for {config.num_classes} classes
-
-An image classifier: torchvision's `{config.backbone}`, trained with Tars Hub.
-
-## What it knows
-
-{_class_list(config.classes)}
-
-It answers with one of these for every picture, also for a picture of something else.
-
-## How good it is
-
-{_quality(measured)}
-
-## Use it
-
-```python
+    return f"""```python
 from tars_hub import Predictor
 
 predictor = Predictor.from_pretrained("path/to/this/folder")  # or its repository id
@@ -117,27 +159,15 @@ Pictures are turned upright, read as RGB, {cut}, and scaled by mean {_numbers(pr
 """
 
 
-def _class_list(classes: Sequence[str]) -> str:
-    shown = ", ".join(_code(name) for name in classes[:_CLASSES_SHOWN])
-    more = len(classes) - _CLASSES_SHOWN
-    return f"{len(classes)} classes: {shown}" + (f" and {more} more, listed in config.json." if more > 0 else ".")
-
-
-def _quality(measured: Measured | None) -> str:
+def _quality(measured: Measured | None, metrics: Mapping[str, Any]) -> str:
     if measured is None:
-        return "Nobody has measured it yet."
+        count = metrics.get("pictures")
+        return f"Measured by {count:,} pictures." if type(count) is int else "Nobody has measured it yet."
     chosen = " These pictures also chose the epoch that was kept." if measured.split == "val" else ""
     return (
-        f"{measured.accuracy:.1%} of {measured.pictures:,} pictures of {_code(measured.dataset)} "
+        f"{measured.accuracy:.1%} of {measured.pictures:,} pictures of {card_text.code(measured.dataset)} "
         f"({measured.split}) were given their right class.{chosen}"
     )
-
-
-def _code(text: str) -> str:
-    """As code in Markdown: a folder's name stays text, whatever it holds."""
-    flat = " ".join(text.split())
-    fence = "`" * (1 + max((len(run) for run in re.findall("`+", flat)), default=0))
-    return f"{fence} {flat} {fence}" if "`" in flat else f"`{flat}`"
 
 
 def _numbers(values: Sequence[float]) -> str:

@@ -14,6 +14,9 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
+from tars_hub import cli_measure
+from tars_hub.cli_flags import add_hub_flags as _add_hub_flags
+from tars_hub.cli_flags import positive as _positive
 from tars_hub.errors import TarsError, UsageError
 from tars_hub.version import VERSION
 
@@ -54,6 +57,10 @@ def _one_line(error: TarsError | OSError) -> str:
     return " ".join(str(error).split())
 
 
+def _say(text: str) -> None:
+    print(text, flush=True)
+
+
 class _Parser(argparse.ArgumentParser):
     def error(self, message: str) -> NoReturn:
         raise UsageError(f"{message} (`{self.prog} --help` lists what there is)")
@@ -64,6 +71,8 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"tars {VERSION}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
     _add_predict(commands)
+    cli_measure.add_evaluate(commands.add_parser("evaluate", help="measure a model by labelled pictures"), say=_say)
+    cli_measure.add_compare(commands.add_parser("compare", help="say which of two models is better"), say=_say)
     _add_demo(commands)
     _add_import(commands)
     _add_sample(commands)
@@ -81,9 +90,12 @@ def _add_predict(commands: _Commands) -> None:
         "--top-k", type=_positive, metavar="K", help="classes shown for each (default 1, with --json 5)"
     )
     parser.add_argument(
-        "--csv", type=Path, metavar="OUT", help="write a table as well: filename,index,label,prob,status"
+        "--csv", type=Path, metavar="OUT", help="write a table as well: filename,index,label,prob,status,declined"
     )
     parser.add_argument("--json", action="store_true", help="one JSON object a line")
+    parser.add_argument(
+        "--uncalibrated", action="store_true", help="probabilities as the network gives them; never says not sure"
+    )
     parser.add_argument("--batch-size", type=_positive, default=16, metavar="N", help="default 16")
     parser.add_argument("--device", metavar="NAME", help="cpu, cuda … (default: a GPU where there is one)")
     _add_hub_flags(parser)
@@ -128,17 +140,6 @@ def _add_sample(commands: _Commands) -> None:
     parser.set_defaults(command=_sample)
 
 
-def _add_hub_flags(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--revision", metavar="REV", help="branch, tag or commit of a repository")
-    parser.add_argument("--endpoint", metavar="URL", help="the hub's address (default: HF_ENDPOINT, huggingface.co)")
-
-
-def _positive(text: str) -> int:
-    if not text.isascii() or not text.isdigit() or int(text) < 1:
-        raise argparse.ArgumentTypeError(f"{text!r} is not a whole number above 0")
-    return int(text)
-
-
 def _port(text: str) -> int:
     if _positive(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text} is no port; the last is 65535")
@@ -152,7 +153,11 @@ def _predict(given: argparse.Namespace) -> int:
 
     found = find_pictures(given.pictures)
     predictor = Predictor.from_pretrained(
-        given.model, device=given.device, revision=given.revision, endpoint=given.endpoint
+        given.model,
+        device=given.device,
+        calibrated=not given.uncalibrated,
+        revision=given.revision,
+        endpoint=given.endpoint,
     )
     line, top_k = (json_line, given.top_k or 5) if given.json else (text_line, given.top_k or 1)
     bad = 0
@@ -180,7 +185,7 @@ def _demo(given: argparse.Namespace) -> int:
             endpoint=given.endpoint,
             open_browser=_has_desktop() and not given.no_browser and not in_space,
         ),
-        say=lambda text: print(text, flush=True),
+        say=_say,
     )
 
 
