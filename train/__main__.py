@@ -7,31 +7,52 @@ from collections.abc import Sequence
 
 from tars_hub.errors import TarsError
 
-from .config import TrainConfig, parse
+from .config import TrainConfig
 from .console import Console
+from .flags import parse
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run once; returns the process's exit code."""
+    """Run once; returns the process's exit code: 0 done, 2 nothing could be done, 130 stopped by a person."""
     console = Console()
     try:
         config = parse(sys.argv[1:] if arguments is None else arguments)
-        from .run import run  # torch, seconds to import: --help and wrong flags need not wait
-
-        result = run(config, console)
+        # torch takes seconds to import: --help and wrong flags need not wait.
+        return _dry_run(config, console) if config.dry_run else _run(config, console)
     except KeyboardInterrupt:
-        console.line("stopped; the best epoch so far, if one was finished, stays in the output folder")
+        console.line("stopped; what was saved before stays, and the same command goes on from there")
         return 130
     except (TarsError, OSError) as error:
         print(f"tars: {describe(error)}", file=sys.stderr)  # noqa: T201  # the edge
         return 2
-    if result.skipped:
-        console.line(f"{result.skipped} pictures could not be read and were skipped")
-    console.line(
-        f"saved {config.output}: epoch {result.best.epoch}, {result.best.val_accuracy:.2%} of "
-        f"{result.pictures:,} validation pictures right (they also chose the epoch)"
-    )
-    console.line(_next_step(config))
+
+
+def _run(config: TrainConfig, console: Console) -> int:
+    from .epochs import InterruptedRunError
+    from .finish import announce
+    from .run import run
+
+    try:
+        result = run(config, console)
+    except InterruptedRunError as stopped:
+        console.line(str(stopped))
+        return 130
+    if result.report is not None:
+        if result.skipped:
+            console.line(f"{result.skipped} pictures could not be read and were skipped")
+        announce(console, result.report)
+        console.line(
+            f"saved {config.output}: epoch {result.best_epoch}, proven on real files: the saved model's "
+            f"probabilities differ by at most {result.progress.parity['largest_difference']:.1g}"
+        )
+        console.line(_next_step(config))
+    return 0
+
+
+def _dry_run(config: TrainConfig, console: Console) -> int:
+    from .rehearsal import rehearse
+
+    rehearse(config, console)
     return 0
 
 

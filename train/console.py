@@ -15,9 +15,16 @@ class Console:
 
     def __init__(self) -> None:
         self.broken: set[str] = set()
+        self._silent = False
+
+    def only_if(self, *, main: bool) -> None:
+        """Of several processes one speaks."""
+        self._silent = not main
 
     def line(self, text: str) -> None:
         """One line, above a bar that may be running."""
+        if self._silent:
+            return
         tqdm.write(text, file=sys.stdout)
         sys.stdout.flush()
 
@@ -32,4 +39,12 @@ class Console:
         """A bar over pictures: how many, how fast, how long still."""
         live = sys.stderr.isatty()
         every = 0.1 if live else 10.0  # seconds; a log file wants few lines, and each bar's end among them
-        return tqdm(total=pictures, desc=title, unit=" pictures", mininterval=every, leave=not live, dynamic_ncols=True)
+        return tqdm(
+            total=pictures,
+            desc=title,
+            unit=" pictures",
+            mininterval=every,
+            leave=not live,
+            dynamic_ncols=True,
+            disable=self._silent,
+        )

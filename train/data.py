@@ -1,34 +1,22 @@
-"""From a folder to batches: which pictures there are, of which classes, and how they are read.
-
-Reading runs in threads: OpenCV decodes outside Python's lock, and one process means one cache, no
-pickling, and the same behaviour on every system. A picture's random choices come from (seed, epoch,
-position) alone, so they do not depend on how many threads read.
-"""
+"""From a data folder to sets: which pictures there are, of which classes, for which purpose. Opens no file."""
 
 from __future__ import annotations
 
-import os
-from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+import csv
+import hashlib
+from collections import Counter
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
 
-from tars_hub.config import Preprocess
-from tars_hub.errors import DataError, PictureError
-from tars_hub.preprocess import is_picture_name, to_tensor
-
-Pixels = NDArray[np.uint8]
-Read = Callable[[int, int], Pixels]  # (position in the set, epoch) to (S, S, 3) uint8
+from tars_hub.errors import DataError
+from tars_hub.files import replacing
+from tars_hub.labelled import LabelledFolder, find_classes
 
 _VAL_NAMES = ("val", "valid", "validation")
 _VAL_SHARE = 0.2  # of a folder that comes without a split
-_BATCHES_AHEAD = 3
 
 
 @dataclass(frozen=True)
@@ -42,156 +30,145 @@ class PictureSet:
         return len(self.paths)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class PictureFolder:
-    """A data folder as found: classes in the order of the logits, two sets, and what was noticed."""
+    """A data folder as found.
 
+    Attributes:
+        root: the folder itself.
+        classes: in the order of the logits.
+        train, val: to learn from, and to choose the epoch and calibrate with.
+        test: for the final report alone; None where there is no such folder.
+        notes: what was noticed, a line each.
+    """
+
+    root: Path
     classes: tuple[str, ...]
     train: PictureSet
     val: PictureSet
-    notes: tuple[str, ...]
+    test: PictureSet | None = None
+    notes: tuple[str, ...] = ()
 
+    @property
+    def sets(self) -> dict[str, PictureSet]:
+        """Name of each set that there is to the set."""
+        found = {"train": self.train, "val": self.val}
+        return found if self.test is None else {**found, "test": self.test}
 
-@dataclass(frozen=True)
-class Batch:
-    """(N, 3, S, S) float32 inputs and (N,) int64 labels of the readable pictures, and the unreadable ones."""
+    def name_of(self, path: Path) -> str:
+        """A picture's name for tables: within the folder, with forward slashes."""
+        return path.relative_to(self.root).as_posix()
 
-    inputs: Tensor
-    labels: Tensor
-    broken: tuple[PictureError, ...]
+    def fingerprint(self) -> str:
+        """64 hex digits of which pictures are in which set and class, by name and size in bytes; none is opened."""
+        found = hashlib.sha256()
+        for name, pictures in self.sets.items():
+            for path, label in zip(pictures.paths, pictures.labels, strict=True):
+                row = (name, self.classes[label], self.name_of(path), str(_size(path)))
+                found.update("\0".join(row).encode("utf-8", "surrogateescape") + b"\n")
+        return found.hexdigest()
 
-    def __len__(self) -> int:
-        return len(self.labels)
+    def write_split(self, path: Path) -> None:
+        """Write which picture went to which set: a CSV of `filename,label,split`."""
+        with replacing(path, newline="", encoding="utf-8-sig", errors="surrogateescape") as stream:
+            table = csv.writer(stream)
+            table.writerow(["filename", "label", "split"])
+            for name, pictures in self.sets.items():
+                for file, label in zip(pictures.paths, pictures.labels, strict=True):
+                    table.writerow([self.name_of(file), self.classes[label], name])
 
 
 def scan(folder: Path, *, seed: int) -> PictureFolder:
-    """Find classes and pictures; classes are matched by name, and files are not opened.
+    """Find classes and pictures; classes are matched by name.
+
+    `folder/train` with `val` (`valid`, `validation`) and perhaps `test`; without one of the former, or with class
+    folders alone, one picture in five of each class is kept for validation.
 
     Raises:
-        DataError: no folder, no classes, no pictures, or a class in val that train lacks.
+        DataError: no folder, no classes, no pictures, or a class that train lacks.
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; it must hold train/CLASS/* and val/CLASS/*, or CLASS/*")
     if not (folder / "train").is_dir():
-        return _split(_classes_in(folder), folder, seed)
-    val_folder = next((folder / name for name in _VAL_NAMES if (folder / name).is_dir()), None)
-    train = _classes_in(folder / "train")
-    if val_folder is None:
-        return _split(train, folder / "train", seed)
-    val = _classes_in(val_folder)
-    return _matched(train, val, val_folder)
-
-
-def _classes_in(folder: Path) -> dict[str, list[Path]]:
-    """Class name to its pictures, both sorted; hidden folders and files that are no pictures are passed over."""
-    found = {
-        entry.name: sorted(path for path in entry.rglob("*") if is_picture_name(path) and path.is_file())
-        for entry in sorted(folder.iterdir())
-        if entry.is_dir() and not entry.name.startswith((".", "__"))
-    }
-    if not any(found.values()):
-        raise DataError(
-            f"{folder} holds no pictures in folders named after classes, such as {folder / 'cat' / '1.jpg'}"
-        )
-    return found
-
-
-def _matched(train: dict[str, list[Path]], val: dict[str, list[Path]], val_folder: Path) -> PictureFolder:
-    classes = tuple(name for name, paths in train.items() if paths)
-    strangers = [name for name, paths in val.items() if paths and name not in classes]
-    if strangers:
-        raise DataError(f"{val_folder / strangers[0]} has pictures of a class that train has none of")
-    notes = [*_empty_notes(train), *(f"class {name!r} has no pictures in val" for name in classes if not val.get(name))]
-    return PictureFolder(classes, _set(train, classes), _set(val, classes), tuple(notes))
-
-
-def _split(found: dict[str, list[Path]], folder: Path, seed: int) -> PictureFolder:
-    classes = tuple(name for name, paths in found.items() if paths)
-    train: dict[str, list[Path]] = {}
-    val: dict[str, list[Path]] = {}
-    for index, name in enumerate(classes):
-        order = np.random.default_rng((seed, index)).permutation(len(found[name]))
-        kept = len(order) - round(len(order) * _VAL_SHARE) if len(order) > 2 else max(1, len(order) - 1)
-        train[name] = [found[name][i] for i in sorted(order[:kept])]
-        val[name] = [found[name][i] for i in sorted(order[kept:])]
-    if not any(val.values()):
-        raise DataError(f"{folder} has one picture per class; none would be left to measure with")
-    note = (
-        f"{folder} has no val folder: one picture in {round(1 / _VAL_SHARE)} of each class is kept for it (seed {seed})"
-    )
-    return PictureFolder(classes, _set(train, classes), _set(val, classes), (*_empty_notes(found), note))
-
-
-def _empty_notes(found: dict[str, list[Path]]) -> list[str]:
-    empty = [name for name, paths in found.items() if not paths]
-    return [f"left out, no pictures in them: {', '.join(empty)}"] if empty else []
-
-
-def _set(found: dict[str, list[Path]], classes: Sequence[str]) -> PictureSet:
-    pairs = [(path, index) for index, name in enumerate(classes) for path in found.get(name, [])]
-    return PictureSet(tuple(path for path, _ in pairs), tuple(label for _, label in pairs))
-
-
-def order(count: int, batch_size: int, *, seed: int, epoch: int) -> list[list[int]]:
-    """Shuffled positions in batches. None holds a single picture, which BatchNorm cannot train on."""
-    shuffled = np.random.default_rng((seed, epoch)).permutation(count).tolist()
-    batches = _chunks(shuffled, batch_size)
-    if len(batches) > 1 and len(batches[-1]) == 1:
-        batches[-2].extend(batches.pop())
-    return [batch * 2 if len(batch) == 1 else batch for batch in batches]
-
-
-def in_turn(count: int, batch_size: int) -> list[list[int]]:
-    """Positions 0 to count - 1 in batches."""
-    return _chunks(list(range(count)), batch_size)
-
-
-def _chunks(positions: list[int], size: int) -> list[list[int]]:
-    return [positions[start : start + size] for start in range(0, len(positions), size)]
-
-
-def batches(
-    pictures: PictureSet, plan: Iterable[list[int]], read: Read, prepare: Preprocess, *, epoch: int, workers: int
-) -> Iterator[Batch]:
-    """Read the planned batches in order, a few ahead of the one in use."""
-
-    def load(position: int) -> Tensor | PictureError:
-        try:
-            return to_tensor(read(position, epoch), prepare)
-        except PictureError as error:
-            return error
-
-    waiting: deque[tuple[list[int], list[Future[Tensor | PictureError]]]] = deque()
-    with ThreadPoolExecutor(max(1, workers)) as pool:
-        try:
-            for positions in plan:
-                waiting.append((positions, [pool.submit(load, position) for position in positions]))
-                if len(waiting) > _BATCHES_AHEAD:
-                    yield _collect(pictures, *waiting.popleft())
-            while waiting:
-                yield _collect(pictures, *waiting.popleft())
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-
-
-def _collect(pictures: PictureSet, positions: list[int], futures: list[Future[Tensor | PictureError]]) -> Batch:
-    results = [future.result() for future in futures]
-    good = [
-        (item, pictures.labels[at]) for at, item in zip(positions, results, strict=True) if isinstance(item, Tensor)
-    ]
-    return Batch(
-        inputs=torch.stack([item for item, _ in good]) if good else torch.empty(0),
-        labels=torch.tensor([label for _, label in good], dtype=torch.int64),
-        broken=tuple(item for item in results if isinstance(item, PictureError)),
-    )
-
-
-def default_workers() -> int:
-    """Threads that read pictures: one a core, and past eight they wait for the disk."""
-    return min(8, os.cpu_count() or 1)
+        _refuse_half_a_layout(folder)
+        return _split(find_classes(folder), None, folder, seed)
+    train = find_classes(folder / "train")
+    val = next((find_classes(folder / name) for name in _VAL_NAMES if (folder / name).is_dir()), None)
+    test = find_classes(folder / "test") if (folder / "test").is_dir() else None
+    return _split(train, test, folder, seed) if val is None else _matched(train, val, test, folder)
 
 
 def class_counts(pictures: PictureSet, classes: Sequence[str]) -> dict[str, int]:
     """Class name to how many pictures it has."""
     counted = Counter(pictures.labels)
     return {name: counted[index] for index, name in enumerate(classes)}
+
+
+def _refuse_half_a_layout(folder: Path) -> None:
+    """A `val` without a `train` is a mistake, and would be taken for a class."""
+    alone = [name for name in _VAL_NAMES if (folder / name).is_dir()]
+    if alone and any(entry.is_dir() for entry in (folder / alone[0]).iterdir()):
+        raise DataError(f"{folder} holds {alone[0]} but no train; it must hold both, or a folder for each class")
+
+
+def _matched(train: LabelledFolder, val: LabelledFolder, test: LabelledFolder | None, root: Path) -> PictureFolder:
+    _refuse_strangers(train.pictures, val)
+    missing = [f"class {name!r} has no pictures in {val.path}" for name in train.pictures if name not in val.pictures]
+    return _folder(root, train.pictures, val.pictures, test, [*train.notes, *val.notes, *missing])
+
+
+def _split(found: LabelledFolder, test: LabelledFolder | None, root: Path, seed: int) -> PictureFolder:
+    train: dict[str, tuple[Path, ...]] = {}
+    val: dict[str, tuple[Path, ...]] = {}
+    for index, (name, paths) in enumerate(found.pictures.items()):
+        order = np.random.default_rng((seed, index)).permutation(len(paths))
+        kept = len(order) - round(len(order) * _VAL_SHARE) if len(order) > 2 else max(1, len(order) - 1)
+        train[name] = tuple(paths[i] for i in sorted(order[:kept]))
+        val[name] = tuple(paths[i] for i in sorted(order[kept:]))
+    if not any(val.values()):
+        raise DataError(f"{found.path} has one picture per class; none would be left to measure with")
+    alone = [f"class {name!r} has one picture; it is trained on, and not measured" for name in val if not val[name]]
+    note = (
+        f"{found.path} comes without val: one picture in {round(1 / _VAL_SHARE)} of each class is kept for it "
+        f"(seed {seed}; training/split.csv lists them)"
+    )
+    return _folder(root, train, val, test, [*found.notes, *alone, note])
+
+
+def _folder(
+    root: Path,
+    train: Mapping[str, Sequence[Path]],
+    val: Mapping[str, Sequence[Path]],
+    test: LabelledFolder | None,
+    notes: Sequence[str],
+) -> PictureFolder:
+    classes = tuple(train)
+    if test is not None:
+        _refuse_strangers(train, test)
+        notes = [*notes, *test.notes]
+    return PictureFolder(
+        root=root,
+        classes=classes,
+        train=_set(train, classes),
+        val=_set(val, classes),
+        test=None if test is None else _set(test.pictures, classes),
+        notes=tuple(notes),
+    )
+
+
+def _refuse_strangers(classes: Collection[str], other: LabelledFolder) -> None:
+    for name in other.pictures:
+        if name not in classes:
+            raise DataError(f"{other.path / name} has pictures of a class that train has none of")
+
+
+def _set(found: Mapping[str, Sequence[Path]], classes: Sequence[str]) -> PictureSet:
+    pairs = [(path, index) for index, name in enumerate(classes) for path in found.get(name, [])]
+    return PictureSet(tuple(path for path, _ in pairs), tuple(label for _, label in pairs))
+
+
+def _size(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # a link to nothing: reading will say so
+        return -1

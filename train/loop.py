@@ -3,164 +3,245 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable
+import time
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import islice
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.nn import functional
-from torch.optim import Optimizer
-from torch.optim.lr_scheduler import LRScheduler
 
+from tars_hub.config import Preprocess
 from tars_hub.errors import DataError, TarsError
-from tars_hub.model import TarsClassifier
 
-from . import recipe
+from .batches import Batch, batches
 from .config import TrainConfig
 from .console import Console
-from .data import Batch, PictureFolder, PictureSet, batches, in_turn, order
+from .data import PictureFolder, PictureSet
+from .learner import Learner
+from .plan import in_turn, order, parts
+from .processes import Processes, Watch
 from .reading import Reader
+from .recipe import lr_share
+from .state import Progress
 
-_AUX_WEIGHT = {"inception_v3": 0.4, "googlenet": 0.3}  # of auxiliary losses, as their papers weigh them
 _SHOW_EVERY = 10  # steps between looks at the loss, each of which waits for the device
 
 
-@dataclass(frozen=True)
-class Score:
-    """Mean loss and share of right answers over a number of pictures."""
-
-    loss: float
-    accuracy: float
-    pictures: int
+class StoppedError(Exception):
+    """Somebody asked the run to stop; everything done so far can be saved."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Run:
-    """What all epochs share."""
+    """What all epochs share.
+
+    Attributes:
+        accumulate: parts that each process computes its share of a batch in.
+    """
 
     config: TrainConfig
     console: Console
     folder: PictureFolder
-    model: TarsClassifier
-    device: torch.device
+    prepare: Preprocess
+    processes: Processes
+    watch: Watch
     train_read: Reader
     val_read: Reader
+    plain_read: Reader
     workers: int
+    accumulate: int
+
+    def plan(self, epoch: int) -> list[list[int]]:
+        """The draws of each batch of a training epoch."""
+        how = self.config.how
+        return order(
+            self.folder.train.labels,
+            how.batch_size,
+            seed=self.config.seed,
+            epoch=epoch,
+            balance=self.config.balance,
+        )
 
 
-class _Tally:
-    """Sums of loss and right answers, kept on the device so that a step need not wait for it."""
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """(N, C) logits about the readable pictures of a set, with their labels and positions in it."""
 
-    def __init__(self, device: torch.device) -> None:
-        self._sums = torch.zeros(2, dtype=torch.float64, device=device)
-        self._pictures = 0
-
-    def add(self, loss: Tensor, logits: Tensor, labels: Tensor) -> None:
-        right = (logits.argmax(1) == labels).sum()
-        self._sums += torch.stack([loss.detach().double() * len(labels), right.double()])
-        self._pictures += len(labels)
-
-    def score(self) -> Score:
-        loss, right = self._sums.tolist()
-        count = max(1, self._pictures)
-        return Score(loss / count, right / count, self._pictures)
+    logits: NDArray[np.float32]
+    labels: NDArray[np.int64]
+    positions: tuple[int, ...]
 
 
-def train_epoch(this: Run, epoch: int, optimizer: Optimizer, schedule: LRScheduler) -> Score:
-    """Every training picture once, in this epoch's order; the score is of the pictures as they were varied.
+def train_epoch(this: Run, learner: Learner, progress: Progress, save: Callable[[], None]) -> None:
+    """Learn from every training picture once, from where `progress` stands; the time limit may make it an early end.
+
+    Args:
+        save: keeps `progress` and the learner's state; called now and then.
 
     Raises:
+        StoppedError: somebody asked for it; `progress` is exact.
         DataError: no picture could be read.
         TarsError: the loss is no longer a number.
     """
-    recipe.set_training(this.model)
-    tally = _Tally(this.device)
-    plan = order(len(this.folder.train), this.config.batch_size, seed=this.config.seed, epoch=epoch)
-    rng = torch.Generator().manual_seed(this.config.seed * 1_000_003 + epoch)
-    with this.console.bar(f"epoch {epoch}/{this.config.epochs}", sum(map(len, plan))) as bar:
-        for step, batch in enumerate(_read(this, this.folder.train, plan, this.train_read, epoch)):
-            if len(batch):
-                _step(this, batch, optimizer, tally, rng)
-            schedule.step()
-            bar.update(len(batch) + len(batch.broken))
-            if step % _SHOW_EVERY == 0:
-                score = tally.score()
-                bar.set_postfix(loss=f"{score.loss:.4f}", acc=f"{score.accuracy:.4f}", refresh=False)
-    return _checked(tally.score(), this.folder.train)
+    plan = this.plan(progress.epoch)
+    tally = _Tally(this.processes, progress)
+    saved_s = progress.elapsed_s
+    with this.console.bar(f"epoch {progress.epoch}/{this.config.how.epochs}", sum(map(len, plan))) as bar:
+        todo = plan[progress.step :]
+        bar.update(sum(map(len, plan[: progress.step])))
+        for batch, own in zip(todo, own_parts(this, todo, progress.epoch), strict=True):
+            tally.add(*learner.step(own, len(batch), progress.epoch, _lr_share(this.config, progress, len(plan))))
+            progress.step += 1
+            bar.update(len(batch))
+            if progress.step % _SHOW_EVERY == 1:
+                tally.drain()
+                bar.set_postfix(progress.figures(), refresh=False)
+            stop, progress.elapsed_s = this.watch.look(progress.step)
+            if stop:
+                tally.settle()
+                raise StoppedError
+            if _out_of_time(this.config, progress):
+                progress.ended = True
+                break
+            if progress.elapsed_s - saved_s >= 60 * this.config.save_minutes and progress.step < len(plan):
+                tally.settle()
+                save()
+                saved_s = progress.elapsed_s
+    if not tally.settle():
+        raise nothing_readable(this.folder.train)
 
 
-def _step(this: Run, batch: Batch, optimizer: Optimizer, tally: _Tally, rng: torch.Generator) -> None:
-    inputs, labels = _to_device(this, batch)
-    targets = functional.one_hot(labels, this.model.num_classes).float()
-    if this.config.mixup:
-        inputs, targets = mixup(inputs, targets, this.config.mixup, rng)
-    if len(batch) == 1:
-        this.model.eval()  # a picture that is left alone by broken ones has no batch statistics
-    with torch.autocast(this.device.type, torch.bfloat16, enabled=this.device.type == "cuda"):
-        loss, logits = _loss(this.model, inputs, targets)
-    if len(batch) == 1:
-        recipe.set_training(this.model)
-    optimizer.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(this.model.parameters(), recipe.CLIP_NORM)
-    optimizer.step()
-    tally.add(loss, logits, labels)
+def own_parts(this: Run, plan: Sequence[Sequence[int]], epoch: int) -> Iterator[list[Batch]]:
+    """What this process computes of each planned batch, in parts."""
+    count, rank = this.processes.count, this.processes.rank
+    own = [parts(part, count)[rank] for batch in plan for part in parts(batch, this.accumulate)]
+    read = _read(this, this.folder.train, own, this.train_read, epoch)
+    for _ in plan:
+        found = list(islice(read, this.accumulate))
+        # Alone, a process may leave out empty parts; among others, it must keep step with them.
+        yield found if count > 1 else [part for part in found if len(part)] or found[:1]
 
 
-def mixup(inputs: Tensor, targets: Tensor, alpha: float, rng: torch.Generator) -> tuple[Tensor, Tensor]:
-    """Blend each picture and its target with another's, by one share (Zhang et al. 2018, arXiv:1710.09412).
-
-    Shapes: (N, 3, H, W) and (N, C), both kept.
-    """
-    gammas = torch._standard_gamma(torch.full((2,), alpha), generator=rng)
-    total = float(gammas.sum())
-    share = float(gammas[0]) / total if total > 0 else 1.0
-    partner = torch.randperm(len(inputs), generator=rng).to(inputs.device)
-    return share * inputs + (1 - share) * inputs[partner], share * targets + (1 - share) * targets[partner]
-
-
-def _loss(model: TarsClassifier, inputs: Tensor, targets: Tensor) -> tuple[Tensor, Tensor]:
-    answer = model(inputs)
-    logits: Tensor = answer if isinstance(answer, Tensor) else answer.logits
-    loss = functional.cross_entropy(logits, targets, label_smoothing=recipe.LABEL_SMOOTHING)
-    if not isinstance(answer, Tensor):
-        auxiliary = [part for name, part in answer._asdict().items() if name != "logits" and part is not None]
-        weight = _AUX_WEIGHT[model.config.backbone]
-        loss = loss + weight * sum(functional.cross_entropy(part, targets) for part in auxiliary)
-    return loss, logits
-
-
-@torch.inference_mode()
-def evaluate(this: Run, epoch: int) -> Score:
-    """Loss and accuracy on the validation pictures, prepared exactly as serving does."""
-    this.model.eval()
-    tally = _Tally(this.device)
-    plan = in_turn(len(this.folder.val), this.config.batch_size)
-    with this.console.bar("validation", len(this.folder.val)) as bar:
-        for batch in _read(this, this.folder.val, plan, this.val_read, epoch):
-            if len(batch):
-                inputs, labels = _to_device(this, batch)
-                logits = this.model(inputs).float()
-                tally.add(functional.cross_entropy(logits, labels), logits, labels)
-            bar.update(len(batch) + len(batch.broken))
-    return _checked(tally.score(), this.folder.val)
-
-
-def _read(this: Run, pictures: PictureSet, plan: list[list[int]], read: Reader, epoch: int) -> Iterable[Batch]:
-    prepare = this.model.config.preprocess
-    for batch in batches(pictures, plan, read, prepare, epoch=epoch, workers=this.workers):
+def _read(this: Run, pictures: PictureSet, plan: Iterable[Sequence[int]], read: Reader, epoch: int) -> Iterator[Batch]:
+    for batch in batches(pictures, plan, read, this.prepare, epoch=epoch, workers=this.workers):
         this.console.report_broken(batch.broken)
         yield batch
 
 
-def _checked(score: Score, pictures: PictureSet) -> Score:
-    if not score.pictures:
-        raise DataError(f"none of {len(pictures)} pictures could be read, {pictures.paths[0]} among them")
-    if not math.isfinite(score.loss):
-        raise TarsError(f"training diverged: the loss is {score.loss}; try a lower --lr")
-    return score
+def _lr_share(config: TrainConfig, progress: Progress, steps_per_epoch: int) -> float:
+    """By the step, or by the clock where a time limit would come first."""
+    step: float = (progress.epoch - 1) * steps_per_epoch + progress.step
+    if config.time_limit:
+        step = max(step, config.how.epochs * steps_per_epoch * progress.elapsed_s / (60 * config.time_limit))
+    return lr_share(config.how, step, steps_per_epoch)
 
 
-def _to_device(this: Run, batch: Batch) -> tuple[Tensor, Tensor]:
-    inputs = batch.inputs.to(this.device, memory_format=torch.channels_last, non_blocking=True)
-    return inputs, batch.labels.to(this.device, non_blocking=True)
+def _out_of_time(config: TrainConfig, progress: Progress) -> bool:
+    return config.time_limit is not None and progress.elapsed_s >= 60 * config.time_limit
+
+
+def read_plan(this: Run, plan: Iterable[Sequence[int]]) -> Iterator[Batch]:
+    """Training pictures as serving sees them: without variations."""
+    return _read(this, this.folder.train, plan, this.plain_read, epoch=0)
+
+
+def first_batch(this: Run, most: int) -> Batch:
+    """The readable ones of the first pictures of the first epoch, as they are trained on."""
+    return next(_read(this, this.folder.train, [this.plan(1)[0][:most]], this.train_read, epoch=1))
+
+
+def nothing_readable(pictures: PictureSet) -> DataError:
+    """The error for a set of which no picture can be read."""
+    return DataError(f"none of {len(pictures)} pictures could be read, {pictures.paths[0]} among them")
+
+
+@torch.inference_mode()
+def evaluate(this: Run, network: nn.Module) -> Answers:
+    """Ask about the validation pictures, prepared as serving does; any number of processes gives the same answers.
+
+    The batches are the same however many processes share them: a picture's logits depend, in their last bits, on the
+    others computed with it.
+
+    Raises:
+        StoppedError: somebody asked for it.
+        DataError: no picture could be read.
+    """
+    network.eval()
+    processes, pictures = this.processes, this.folder.val
+    plan = in_turn(len(pictures), this.config.how.batch_size)[processes.rank :: processes.count]
+    found: list[tuple[tuple[int, ...], NDArray[np.float32]]] = []
+    with this.console.bar("validation", len(pictures)) as bar:
+        for batch in _read(this, pictures, plan, this.val_read, epoch=0):
+            if len(batch):
+                inputs = batch.inputs.to(processes.device, memory_format=torch.channels_last, non_blocking=True)
+                found.append((batch.draws, network(inputs).float().cpu().numpy()))
+            bar.update(batch.planned * processes.count)
+            if processes.count == 1 and this.watch.asked:
+                raise StoppedError
+    return _in_order(processes.gather(found), pictures)
+
+
+@torch.inference_mode()
+def timed_evaluation(this: Run, network: nn.Module, pictures: int) -> float:
+    """Seconds that a validation would take, by the first so many pictures of it."""
+    network.eval()
+    began = time.perf_counter()
+    seen = 0
+    plan = in_turn(min(pictures, len(this.folder.val)), this.config.how.batch_size)
+    for batch in _read(this, this.folder.val, plan, this.val_read, epoch=0):
+        if len(batch):
+            network(batch.inputs.to(this.processes.device, memory_format=torch.channels_last)).cpu()
+        seen += batch.planned
+    return (time.perf_counter() - began) / max(1, seen) * len(this.folder.val)
+
+
+def _in_order(found: Sequence[tuple[tuple[int, ...], NDArray[np.float32]]], pictures: PictureSet) -> Answers:
+    rows = sorted(found, key=lambda each: each[0])
+    if not rows:
+        raise nothing_readable(pictures)
+    positions = tuple(position for draws, _ in rows for position in draws)
+    logits = np.concatenate([values for _, values in rows])
+    if not np.isfinite(logits).all():
+        raise TarsError("training diverged: the network's answers are no numbers; try a lower --lr")
+    return Answers(
+        logits=logits,
+        labels=np.asarray([pictures.labels[position] for position in positions], dtype=np.int64),
+        positions=positions,
+    )
+
+
+class _Tally:
+    """Adds up a progress's figures without waiting for the device at each step."""
+
+    def __init__(self, processes: Processes, progress: Progress) -> None:
+        self._processes, self._progress = processes, progress
+        self._waiting: list[tuple[Tensor, Tensor, int]] = []
+
+    def add(self, loss: Tensor, right: Tensor, pictures: int) -> None:
+        self._waiting.append((loss, right, pictures))
+
+    def drain(self) -> None:
+        """Take in what waits, in the order of the steps and in Python's floats: sums do not depend on when."""
+        if not self._waiting:
+            return
+        losses, rights, counts = zip(*self._waiting, strict=True)
+        self._waiting.clear()
+        for loss, right, count in zip(torch.stack(losses).tolist(), torch.stack(rights).tolist(), counts, strict=True):
+            if not math.isfinite(loss):
+                raise TarsError(f"training diverged: the loss is {loss}; try a lower --lr")
+            self._progress.loss_sum += loss
+            self._progress.right += right
+            self._progress.seen += count
+
+    def settle(self) -> int:
+        """Let the main process's figures be those of all, the others' nothing; how many pictures were seen."""
+        self.drain()
+        done = self._progress
+        every = self._processes.gather([(done.loss_sum, done.right, done.seen)])
+        loss_sum, right, seen = (sum(each) for each in zip(*every, strict=True))
+        main = self._processes.is_main
+        done.loss_sum, done.right, done.seen = (loss_sum, right, seen) if main else (0.0, 0.0, 0)
+        return int(seen)

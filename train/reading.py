@@ -12,17 +12,18 @@ from tars_hub.errors import PictureError
 from tars_hub.preprocess import decode, load, resize
 
 from .augment import PRESETS, source_side, vary
+from .batches import Pixels
 from .config import Augment
-from .data import PictureSet, Pixels
+from .data import PictureSet
 
 _KEEP_BYTES = 2**30  # decoded pictures kept in memory, at most
 _USUAL_SHAPE = 1.5  # longer side to shorter, for the estimate of what they take
 
-Finish = Callable[[Pixels, int, int], Pixels]  # (pixels, position, epoch) to (S, S, 3) uint8
+Finish = Callable[[Pixels, int, int], Pixels]  # (pixels, draw, epoch) to (S, S, 3) uint8
 
 
 class Reader:
-    """(position, epoch) to (S, S, 3) uint8 RGB. Small sets are decoded once, and broken files tried once."""
+    """(draw, epoch) to (S, S, 3) uint8 RGB. Small sets are decoded once, and broken files tried once."""
 
     def __init__(self, pictures: PictureSet, side: int, decode_one: Callable[[Path], Pixels], finish: Finish) -> None:
         self._pictures = pictures
@@ -31,7 +32,8 @@ class Reader:
         self._keeps = len(pictures) * side * side * 3 * _USUAL_SHAPE < _KEEP_BYTES
         self._kept: dict[int, Pixels | PictureError] = {}
 
-    def __call__(self, position: int, epoch: int) -> Pixels:
+    def __call__(self, draw: int, epoch: int) -> Pixels:
+        position = draw % len(self._pictures)
         decoded = self._kept.get(position)
         if decoded is None:
             decoded = self._try(position)
@@ -39,7 +41,7 @@ class Reader:
                 self._kept[position] = decoded
         if isinstance(decoded, PictureError):
             raise decoded
-        return self._finish(decoded, position, epoch)
+        return self._finish(decoded, draw, epoch)
 
     def _try(self, position: int) -> Pixels | PictureError:
         try:
@@ -54,14 +56,14 @@ def validation_reader(pictures: PictureSet, prepare: Preprocess) -> Reader:
 
 
 def training_reader(pictures: PictureSet, prepare: Preprocess, augment: Augment, *, seed: int) -> Reader:
-    """As serving reads, with the preset's random variations; the same ones for the same seed, epoch and position."""
+    """As serving reads, with the preset's random variations; the same ones for the same seed, epoch and draw."""
     preset = PRESETS[augment]
     side = source_side(prepare, preset)
     if side is None:
         return validation_reader(pictures, prepare)
 
-    def finish(pixels: Pixels, position: int, epoch: int) -> Pixels:
-        return vary(pixels, prepare, preset, np.random.default_rng((seed, epoch, position)))
+    def finish(pixels: Pixels, draw: int, epoch: int) -> Pixels:
+        return vary(pixels, prepare, preset, np.random.default_rng((seed, epoch, draw)))
 
     return Reader(pictures, side, lambda path: _shrunk(decode(path, min_side=side), side, prepare), finish)
 

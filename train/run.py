@@ -1,132 +1,161 @@
-"""The run: from flags to a saved model; epochs follow each other and the best one is kept."""
+"""The run: from a TrainConfig to a saved model; here its parts are put together."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
 import torch
-from torch.optim import AdamW, Optimizer
-from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 
-from tars_hub.card import Measured, write_card
-from tars_hub.errors import UsageError
+from tars_hub import backbones
+from tars_hub.config import ModelConfig
+from tars_hub.errors import DataError, UsageError
 from tars_hub.model import TarsClassifier
 
-from . import recipe
-from .config import NO_WEIGHTS, TrainConfig
+from .announce import announce_run
+from .batches import default_workers
+from .config import TrainConfig
 from .console import Console
-from .data import PictureFolder, class_counts, default_workers, order, scan
-from .loop import Run, Score, evaluate, train_epoch
+from .data import PictureFolder, scan
+from .epochs import train_all
+from .finish import Report, finish
+from .head import fit_head
+from .keep import Keeper, best_row
+from .layers import freeze, trains_batch_norm
+from .learner import Learner
+from .loop import Run
+from .output import check_output, unfinished_run
+from .processes import Processes, Watch, started
+from .provenance import provenance
 from .reading import training_reader, validation_reader
-from .report import EpochRow, write_history
-from .start import Start, check_output, fetch, make_model
+from .start import Start, fetch, heads_of, make_model
+from .state import Progress, State, read_tensors
 
 
 @dataclass(frozen=True)
 class Result:
-    """What a run ended with: the epoch that was kept, and every epoch's figures."""
+    """What a run ended with; there is no report in processes other than the main one."""
 
-    best: EpochRow
-    history: tuple[EpochRow, ...]
-    pictures: int
+    progress: Progress
+    report: Report | None
     skipped: int
+
+    @property
+    def best_epoch(self) -> int:
+        """The one that was kept; 0 is the head alone."""
+        return int(best_row(self.progress)["epoch"] or 0)
 
 
 def run(config: TrainConfig, console: Console) -> Result:
     """Train, and leave the best epoch in `config.output`.
 
     Raises:
+        InterruptedRunError: somebody stopped it; everything so far is saved.
         TarsError: something a person can mend; where an epoch was already kept, it stays.
     """
     check_output(config)
-    device = _device(config.device)
-    start = fetch(config)
-    folder = scan(config.data, seed=config.seed)
-    this = _set_up(config, console, folder, make_model(start, config, folder.classes), device)
-    recipe.freeze(this.model.backbone, start.heads, config.freeze)
-    _announce(this)
-    return _epochs(this, *_optimizer(this, start), repository=start.repository)
+    waiting = unfinished_run(config)
+    with started(config) as processes:
+        console.only_if(main=processes.is_main)
+        _check_agreement(processes, waiting is not None, "--output", config.output)
+        start = None if waiting else _fetched(config, processes)
+        folder = scan(config.data, seed=config.seed)
+        fingerprint = folder.fingerprint()
+        _check_agreement(processes, fingerprint, "--data", config.data)
+        if waiting and waiting.fingerprint != fingerprint:
+            _refuse_other_pictures(config)
+            waiting, start = None, _fetched(config, processes)
+        model = _rebuilt(waiting) if waiting else make_model(_given(start), config, folder.classes)
+        state = waiting or State(
+            settings=config.decisive(),
+            fingerprint=fingerprint,
+            model=model.config.to_dict(),
+            repository=_given(start).repository,
+            facts=provenance(config, folder, processes, fingerprint),
+            progress=Progress(),
+        )
+        freeze(model.backbone, heads_of(model.config.backbone), config.freeze)
+        this = set_up(config, console, processes, folder, model, state.progress)
+        return _train(this, model, state, start)
 
 
-def _set_up(
-    config: TrainConfig, console: Console, folder: PictureFolder, model: TarsClassifier, device: torch.device
+def _train(this: Run, model: TarsClassifier, state: State, start: Start | None) -> Result:
+    """Train a new model, or, where `start` is None, go on with the state's."""
+    model.to(device=this.processes.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    heads = heads_of(model.config.backbone)
+    announce_run(this, model, state, going_on=start is None)
+    fresh_head = start is not None and start.network is not None and start.classes != model.config.classes
+    fitted = fit_head(this, model.backbone, heads[0]) if fresh_head and this.config.how.head_first else None
+    learner = Learner(model, heads, this.config, this.processes, updates=_updates(this, state.progress))
+    if start is None:
+        learner.fill(read_tensors(this.config.output), state.scaler)
+    keeper = Keeper(this=this, learner=learner, state=state)
+    train_all(this, learner, keeper, fitted)
+    return Result(state.progress, this.processes.once(lambda: finish(this, keeper)), len(this.console.broken))
+
+
+def set_up(
+    config: TrainConfig,
+    console: Console,
+    processes: Processes,
+    folder: PictureFolder,
+    model: TarsClassifier,
+    progress: Progress,
 ) -> Run:
+    """What all epochs of a run share."""
     prepare = model.config.preprocess
     return Run(
         config=config,
         console=console,
         folder=folder,
-        model=model.to(device=device, memory_format=torch.channels_last),  # type: ignore[call-overload]
-        device=device,
+        prepare=prepare,
+        processes=processes,
+        watch=Watch(processes, already_s=progress.elapsed_s),
         train_read=training_reader(folder.train, prepare, config.augment, seed=config.seed),
         val_read=validation_reader(folder.val, prepare),
-        workers=default_workers() if config.workers is None else config.workers,
+        plain_read=validation_reader(folder.train, prepare),
+        workers=default_workers(processes.count) if config.workers is None else config.workers,
+        accumulate=config.how.accumulate * _halves(model, processes),
     )
 
 
-def _optimizer(this: Run, start: Start) -> tuple[Optimizer, LRScheduler]:
-    config = this.config
-    pretrained = config.weights != NO_WEIGHTS
-    lr = config.lr or recipe.peak_lr(pretrained=pretrained, batch_size=config.batch_size)
-    optimizer = AdamW(recipe.parameter_groups(this.model.backbone, start.heads, lr, pretrained=pretrained))
-    total = config.epochs * len(order(len(this.folder.train), config.batch_size, seed=config.seed, epoch=0))
-    return optimizer, LambdaLR(optimizer, lambda step: recipe.lr_factor(step, total))
+def _halves(model: TarsClassifier, processes: Processes) -> int:
+    """2 where one process computes a batch in halves, as two would.
+
+    The sum of two halves has the same bits in either case, so that both train the same weights. A CPU loses nothing
+    by it; a GPU would, and BatchNorm's statistics need the whole batch.
+    """
+    alone_on_cpu = processes.count == 1 and processes.device.type == "cpu"
+    return 2 if alone_on_cpu and not trains_batch_norm(model.backbone) else 1
 
 
-def _epochs(this: Run, optimizer: Optimizer, schedule: LRScheduler, *, repository: str | None) -> Result:
-    history: list[EpochRow] = []
-    best: EpochRow | None = None
-    for epoch in range(1, this.config.epochs + 1):
-        trained = train_epoch(this, epoch, optimizer, schedule)
-        measured = evaluate(this, epoch)
-        row = EpochRow(
-            epoch=epoch,
-            train_loss=trained.loss,
-            train_accuracy=trained.accuracy,
-            val_loss=measured.loss,
-            val_accuracy=measured.accuracy,
+def _fetched(config: TrainConfig, processes: Processes) -> Start:
+    with processes.accelerator.main_process_first():  # one download, not one for each process
+        return fetch(config)
+
+
+def _given(start: Start | None) -> Start:
+    assert start is not None  # noqa: S101  # a run without a state has a start
+    return start
+
+
+def _rebuilt(state: State) -> TarsClassifier:
+    """The classifier of an unfinished run, its weights still to be filled in."""
+    config = ModelConfig.from_dict(state.model)
+    return TarsClassifier(config, backbones.build(config.backbone, config.num_classes))
+
+
+def _updates(this: Run, progress: Progress) -> int:
+    return (progress.epoch - 1) * len(this.plan(1)) + progress.step
+
+
+def _refuse_other_pictures(config: TrainConfig) -> None:
+    if not config.overwrite:
+        raise DataError(
+            f"the pictures in {config.data} are not those that the run in {config.output} began with; "
+            "--overwrite begins anew"
         )
-        history.append(row)
-        if best is None or row.rank() > best.rank():
-            best = row
-            _save(this, measured, repository)
-        done = epoch == this.config.epochs
-        write_history(this.config.output, history, best, pictures=measured.pictures, finished=done)
-        this.console.line(row.line(this.config.epochs, kept=best is row))
-    assert best is not None  # noqa: S101  # epochs is at least 1
-    return Result(best, tuple(history), measured.pictures, len(this.console.broken))
 
 
-def _save(this: Run, score: Score, repository: str | None) -> None:
-    dataset = this.config.data.resolve().name
-    measured = Measured(accuracy=score.accuracy, pictures=score.pictures, dataset=dataset, split="val")
-    card = write_card(this.model.config, measured, base_model=repository)
-    this.model.save_pretrained(this.config.output, card=card)
-
-
-def _announce(this: Run) -> None:
-    config, model, folder = this.config, this.model.config, this.folder
-    for note in folder.notes:
-        this.console.line(f"note: {note}")
-    counts = class_counts(folder.train, folder.classes)
-    listed = ", ".join(f"{name} ({count})" for name, count in list(counts.items())[:20])
-    this.console.line(f"{len(folder.classes)} classes: {listed}{' …' if len(counts) > 20 else ''}")
-    this.console.line(f"{len(folder.train):,} pictures to train on, {len(folder.val):,} to validate with")
-    trained = sum(p.numel() for p in this.model.parameters() if p.requires_grad)
-    total = sum(p.numel() for p in this.model.parameters())
-    size = model.preprocess.crop_size
-    this.console.line(f"{model.backbone} from {config.weights} weights at {size} px on {this.device}")
-    this.console.line(
-        f"training {trained / 1e6:.1f} M of {total / 1e6:.1f} M parameters ({trained / total:.0%}), "
-        f"{config.epochs} epochs of batches of {config.batch_size}, augmentation {config.augment}"
-    )
-
-
-def _device(name: str | None) -> torch.device:
-    chosen = name or ("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        device = torch.device(chosen)
-        torch.empty(1, device=device)
-    except (RuntimeError, AssertionError, NotImplementedError) as error:
-        raise UsageError(f"--device {chosen} cannot be used here; cpu always can") from error
-    return device
+def _check_agreement(processes: Processes, seen: object, flag: str, folder: object) -> None:
+    if len(set(processes.gather([seen]))) > 1:
+        raise UsageError(f"{flag} {folder} is not the same for all processes; it must be shared by all machines")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -11,7 +10,7 @@ from torch import nn
 
 from tars_hub import backbones
 from tars_hub.backbones import IMAGENET_CLASSES, Backbone
-from tars_hub.config import CONFIG_NAME, WEIGHTS_NAME, ModelConfig, Preprocess
+from tars_hub.config import ModelConfig, Preprocess
 from tars_hub.errors import UsageError
 from tars_hub.model import TarsClassifier
 
@@ -36,22 +35,11 @@ class Start:
     classes: tuple[str, ...] | None = None
     repository: str | None = None
 
-    @property
-    def heads(self) -> tuple[str, ...]:
-        """Paths of the last layers, the auxiliary ones among them."""
-        return (self.row.head, *self.row.aux_heads)
 
-
-def check_output(config: TrainConfig) -> None:
-    """Refuse, before any work, a folder that cannot be written or holds a model that would be lost."""
-    folder = config.output.absolute()
-    if folder.exists() and not folder.is_dir():
-        raise UsageError(f"--output {config.output} is a file; it must be a folder")
-    if not config.overwrite and ((folder / WEIGHTS_NAME).exists() or (folder / CONFIG_NAME).exists()):
-        raise UsageError(f"--output {config.output} already holds a model; choose another folder, or say --overwrite")
-    nearest = next(path for path in (folder, *folder.parents) if path.exists())
-    if not os.access(nearest, os.W_OK | os.X_OK):
-        raise UsageError(f"--output {config.output} cannot be written: {nearest} is read-only for you")
+def heads_of(backbone: str) -> tuple[str, ...]:
+    """Paths of the last layers, the main one first, then the auxiliary ones."""
+    row = backbones.find(backbone)
+    return (row.head, *row.aux_heads)
 
 
 def fetch(config: TrainConfig) -> Start:
@@ -69,6 +57,11 @@ def fetch(config: TrainConfig) -> Start:
     if config.weights == NO_WEIGHTS:
         return Start(row, prepared)
     return Start(row, prepared, backbones.build_pretrained(row.name, IMAGENET_CLASSES))
+
+
+def outline(config: TrainConfig) -> Start:
+    """As `fetch`, but without ImageNet's weights: enough to say what would be trained, and how fast."""
+    return fetch(replace(config, weights=NO_WEIGHTS) if config.weights == IMAGENET else config)
 
 
 def _from_model(config: TrainConfig) -> Start:
@@ -96,6 +89,6 @@ def make_model(start: Start, config: TrainConfig, classes: tuple[str, ...]) -> T
     if start.network is None:
         return TarsClassifier(model_config)
     if start.classes != classes:
-        for path in start.heads:
+        for path in heads_of(start.row.name):
             backbones.replace_head(start.network, path, len(classes))
     return TarsClassifier(model_config, start.network)
