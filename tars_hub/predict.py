@@ -25,6 +25,7 @@ from tars_hub.samples import Pixels
 
 DEFAULT_TOP_K = 5
 DEFAULT_BATCH_SIZE = 16
+_SLACK = 1e-6  # of a float32 probability that equals the threshold it is compared with
 _CLOSE = 1e-6  # probabilities are float32, and devices differ in their last digits
 
 
@@ -162,3 +163,8 @@ class Predictor:
         top = tuple(zip(labels, probabilities, strict=True))
         declined = _is_below(probabilities[0], self.calibration.threshold)
         return Prediction(label=labels[0], probability=probabilities[0], top=top, declined=declined)
+
+
+def _is_below(probability: float, threshold: float | None) -> bool:
+    """Whether to decline; a network whose answers are no numbers is never sure."""
+    return threshold is not None and not probability >= threshold - _SLACK
