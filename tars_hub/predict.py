@@ -25,7 +25,6 @@ from tars_hub.samples import Pixels
 
 DEFAULT_TOP_K = 5
 DEFAULT_BATCH_SIZE = 16
-_SLACK = 1e-6  # of a float32 probability that equals the threshold it is compared with
 _CLOSE = 1e-6  # probabilities are float32, and devices differ in their last digits
 
 
@@ -167,4 +166,4 @@ class Predictor:
 
 def _is_below(probability: float, threshold: float | None) -> bool:
     """Whether to decline; a network whose answers are no numbers is never sure."""
-    return threshold is not None and not probability >= threshold - _SLACK
+    return threshold is not None and not probability >= threshold - _CLOSE
