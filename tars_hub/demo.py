@@ -112,7 +112,7 @@ def _train_digits(data: Path, folder: Path, say: Say) -> None:
     say(f"training a first model on {data}, about a minute on two cores")
     code = start_training(["--data", str(data), "--output", str(folder), *_DIGITS_RECIPE])
     if code:
-        raise TarsError(f"the training ended with exit code {code}; the next start begins it anew")
+        raise TarsError(f"the training ended with exit code {code}; the next start goes on with it")
     right, asked = _read_drawn(Predictor.from_pretrained(folder))
     say(f"of {asked} digits drawn large with a dark pen, which it was never trained on, it reads {right / asked:.1%}")
 

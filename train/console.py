@@ -14,7 +14,7 @@ class Console:
     """The only place of the trainer that prints. Names each broken picture once and counts them."""
 
     def __init__(self) -> None:
-        self.broken: set[str] = set()
+        self.broken: dict[str, PictureError] = {}
         self._silent = False
 
     def only_if(self, *, main: bool) -> None:
@@ -32,7 +32,7 @@ class Console:
         """Name pictures that were skipped, each once in a run."""
         for error in errors:
             if error.name not in self.broken:
-                self.broken.add(error.name)
+                self.broken[error.name] = error
                 self.line(f"skipped {error}")
 
     def bar(self, title: str, pictures: int) -> tqdm:

@@ -22,6 +22,7 @@ from tars_hub.metrics import Metrics, measure, measure_unknown
 from tars_hub.predict import Predictor
 from tars_hub.report import write_report
 
+from .config import IMAGENET, NO_WEIGHTS
 from .console import Console
 from .data import PictureSet
 from .keep import RUN_NAME, Keeper, best_row, dataset_name, write_history, write_json
@@ -161,8 +162,8 @@ def _training_table(this: Run, keeper: Keeper) -> dict[str, str]:
 
 
 def _start(keeper: Keeper) -> str:
-    weights = keeper.this.config.weights
-    return weights if weights in {"imagenet", "none"} else keeper.state.repository or "a model of one's own"
+    known = {IMAGENET: "ImageNet weights", NO_WEIGHTS: "random weights"}
+    return known.get(keeper.this.config.weights) or keeper.state.repository or "a model of one's own"
 
 
 def _variations(this: Run) -> str:

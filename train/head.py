@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .loop import Run, nothing_readable, read_plan
+from .loop import Run, nothing_readable, read_plain, share_broken
 
 _KEEP_BYTES = 2**30  # of features, at most; more pictures than fit are sampled
 _ITERATIONS = 100
@@ -48,13 +48,14 @@ def _features(this: Run, network: nn.Module, head: nn.Module) -> tuple[Tensor, T
         network(torch.zeros(1, 3, this.prepare.crop_size, this.prepare.crop_size, device=this.processes.device))
         plan = _sample(this, taken.pop().numel() * 4)
         with this.console.bar("the head: frozen features", sum(map(len, plan))) as bar:
-            for batch in read_plan(this, plan[this.processes.rank :: this.processes.count]):
+            for batch in read_plain(this, plan[this.processes.rank :: this.processes.count]):
                 if len(batch):
                     network(batch.inputs.to(this.processes.device, memory_format=torch.channels_last))
                     found.append((batch.draws, taken.pop().cpu().numpy(), batch.labels.tolist()))
                 bar.update(batch.planned * this.processes.count)
     finally:
         hook.remove()
+    share_broken(this)
     rows = sorted(this.processes.gather(found), key=lambda each: each[0])
     if not rows:
         raise nothing_readable(this.folder.train)

@@ -12,7 +12,7 @@ import numpy as np
 
 from tars_hub import calibration
 from tars_hub.card import Measured, write_card
-from tars_hub.config import HISTORY, METRICS, Calibration
+from tars_hub.config import HISTORY, METRICS, WEIGHTS_NAME, Calibration
 from tars_hub.errors import TarsError
 from tars_hub.evaluation import Evaluated
 from tars_hub.files import replacing
@@ -27,6 +27,13 @@ from .state import STATE_NAME, Progress, Row, State, write_state
 from .tensorboard import write_events
 
 RUN_NAME, SPLIT_NAME, BATCH_NAME = "training/run.json", "training/split.csv", "training/batch.jpg"
+# Of a model that stood there before; this one's come at the end.
+_OF_ANOTHER = (
+    "training/curves.png",
+    "training/confusion_matrix.png",
+    "training/mistakes.jpg",
+    "training/predictions.csv",
+)
 _PROVEN = 32  # validation pictures that a save is proven with
 # On a GPU, other kernels for another batch differ by more than on a CPU; a wrong picture or weight by far more still.
 _TOLERANCE = {"cpu": 1e-4}
@@ -42,13 +49,19 @@ class Keeper:
     """Writes into the output folder, from the main process alone.
 
     Attributes:
-        sheet_written: the picture of the first batch lies in the output folder.
+        begun: what a run writes once lies in the output folder.
     """
 
     this: Run
     learner: Learner
     state: State
-    sheet_written: bool = False
+    begun: bool = False
+
+    def show_batch(self) -> None:
+        """Write the picture of the first batch at once, where no other model's stands."""
+        output = self.this.config.output
+        if not (output / WEIGHTS_NAME).exists():
+            self.this.processes.once(lambda: write_sheet(output / BATCH_NAME, self.this))
 
     def save_state(self) -> None:
         """Keep what the next step depends on; the best model so far stays as it is."""
@@ -82,7 +95,10 @@ class Keeper:
             split="val",
         )
         model.save_pretrained(
-            this.config.output, card=write_card(config, measured, base_model=self.state.repository), finish=finish
+            this.config.output,
+            card=write_card(config, measured, base_model=self.state.repository),
+            finish=finish,
+            remove=_OF_ANOTHER,
         )
 
     def _write_training(self, fresh: Path, answers: Answers, fitted: Calibration) -> None:
@@ -94,10 +110,10 @@ class Keeper:
         write_history(fresh / HISTORY, progress.history)
         write_events(fresh / "training", progress.history)
         write_json(fresh / RUN_NAME, self.state.facts)
-        this.folder.write_split(fresh / SPLIT_NAME)
-        if not self.sheet_written:
+        if not self.begun:
+            this.folder.write_split(fresh / SPLIT_NAME)
             write_sheet(fresh / BATCH_NAME, this)
-            self.sheet_written = True
+            self.begun = True
 
     def _write_state(self, folder: Path) -> None:
         state = replace(self.state, scaler=self.learner.scaler())

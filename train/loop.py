@@ -23,7 +23,7 @@ from .data import PictureFolder, PictureSet
 from .learner import Learner
 from .plan import in_turn, order, parts
 from .processes import Processes, Watch
-from .reading import Reader
+from .reading import Reader, validation_reader
 from .recipe import lr_share
 from .state import Progress
 
@@ -50,7 +50,6 @@ class Run:
     watch: Watch
     train_read: Reader
     val_read: Reader
-    plain_read: Reader
     workers: int
     accumulate: int
 
@@ -110,6 +109,7 @@ def train_epoch(this: Run, learner: Learner, progress: Progress, save: Callable[
                 tally.settle()
                 save()
                 saved_s = progress.elapsed_s
+    share_broken(this)
     if not tally.settle():
         raise nothing_readable(this.folder.train)
 
@@ -143,9 +143,15 @@ def _out_of_time(config: TrainConfig, progress: Progress) -> bool:
     return config.time_limit is not None and progress.elapsed_s >= 60 * config.time_limit
 
 
-def read_plan(this: Run, plan: Iterable[Sequence[int]]) -> Iterator[Batch]:
+def read_plain(this: Run, plan: Iterable[Sequence[int]]) -> Iterator[Batch]:
     """Training pictures as serving sees them: without variations."""
-    return _read(this, this.folder.train, plan, this.plain_read, epoch=0)
+    return _read(this, this.folder.train, plan, validation_reader(this.folder.train, this.prepare), epoch=0)
+
+
+def share_broken(this: Run) -> None:
+    """Let the main process name what others could not read."""
+    if this.processes.count > 1:
+        this.console.report_broken(this.processes.gather(list(this.console.broken.values())))
 
 
 def first_batch(this: Run, most: int) -> Batch:
@@ -181,6 +187,7 @@ def evaluate(this: Run, network: nn.Module) -> Answers:
             bar.update(batch.planned * processes.count)
             if processes.count == 1 and this.watch.asked:
                 raise StoppedError
+    share_broken(this)
     return _in_order(processes.gather(found), pictures)
 
 

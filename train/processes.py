@@ -58,7 +58,7 @@ class Processes:
         return value if self.count == 1 else broadcast_object_list([value])[0]
 
     def once(self, act: Callable[[], T]) -> T | None:
-        """Let the main process act, and all wait for it; what it raises of ours, all raise. Its result is its own."""
+        """Let the main process act, and all wait for it; what it raises, all raise as ours. Its result is its own."""
         result: T | None = None
         failure: TarsError | None = None
         if self.is_main:
@@ -66,6 +66,8 @@ class Processes:
                 result = act()
             except TarsError as error:
                 failure = error
+            except OSError as error:
+                failure = UsageError(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         failure = self.from_main(failure)
         if failure is not None:
             raise failure
@@ -97,13 +99,15 @@ def started(config: TrainConfig) -> Iterator[Processes]:
 
 
 def _checked_device(name: str | None) -> torch.device:
-    chosen = name or ("cuda" if torch.cuda.is_available() else "cpu")
+    """The device as asked for; each of several processes here looks at its own GPU alone."""
+    own = f":{os.environ['LOCAL_RANK']}" if "LOCAL_RANK" in os.environ else ""
+    chosen = name or (f"cuda{own}" if torch.cuda.is_available() else "cpu")
     try:
         device = torch.device(chosen)
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UsageError(f"--device {chosen} cannot be used here; cpu always can") from error
-    if device.type == "cuda" and device.index is not None and int(os.environ.get("WORLD_SIZE", "1")) == 1:
+    if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)
     return device
 

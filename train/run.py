@@ -84,11 +84,14 @@ def _train(this: Run, model: TarsClassifier, state: State, start: Start | None) 
     heads = heads_of(model.config.backbone)
     announce_run(this, model, state, going_on=start is None)
     fresh_head = start is not None and start.network is not None and start.classes != model.config.classes
+    if start is not None and not fresh_head and this.config.how.epochs == 0:
+        raise UsageError("--epochs 0 fits a new head and nothing else; this model's head stays, so give it epochs")
     fitted = fit_head(this, model.backbone, heads[0]) if fresh_head and this.config.how.head_first else None
     learner = Learner(model, heads, this.config, this.processes, updates=_updates(this, state.progress))
     if start is None:
         learner.fill(read_tensors(this.config.output), state.scaler)
     keeper = Keeper(this=this, learner=learner, state=state)
+    keeper.show_batch()
     train_all(this, learner, keeper, fitted)
     return Result(state.progress, this.processes.once(lambda: finish(this, keeper)), len(this.console.broken))
 
@@ -112,7 +115,6 @@ def set_up(
         watch=Watch(processes, already_s=progress.elapsed_s),
         train_read=training_reader(folder.train, prepare, config.augment, seed=config.seed),
         val_read=validation_reader(folder.val, prepare),
-        plain_read=validation_reader(folder.train, prepare),
         workers=default_workers(processes.count) if config.workers is None else config.workers,
         accumulate=config.how.accumulate * _halves(model, processes),
     )

@@ -28,6 +28,7 @@ def write_sheet(path: Path, this: Run) -> None:
         for picture, target in zip(inputs, targets, strict=True)
     ]
     mixed = [name for name, alpha in (("mixup", how.mixup), ("cutmix", how.cutmix)) if alpha]
+    path.parent.mkdir(parents=True, exist_ok=True)
     mosaic(path, tiles, title=f"a training batch: augmentation {' + '.join([this.config.augment, *mixed])}")
 
 
