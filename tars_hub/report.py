@@ -98,7 +98,7 @@ def _answers(metrics: Metrics) -> str:
 def _write_predictions(
     path: Path, evaluated: Evaluated, sureness: NDArray[np.float32], calibration: Calibration
 ) -> None:
-    """timm's `filename,index,label,prob`, then `truth,right,declined`; a row for every picture."""
+    """timm's `filename,index,label,prob`, then `truth,right,declined`, the last two 1 or 0; a row for every picture."""
     answers = evaluated.logits.argmax(axis=1)
     declined = ~calibrating.answered(sureness, calibration)
     names = evaluated.classes
@@ -109,8 +109,8 @@ def _write_predictions(
         for file, answer, prob, truth, no in zip(
             evaluated.files, answers, sureness, evaluated.labels, declined, strict=True
         ):
-            right = str(bool(answer == truth)).lower()
-            table.writerow([file, answer, names[answer], f"{prob:.6f}", names[truth], right, str(bool(no)).lower()])
+            right = int(answer == truth)
+            table.writerow([file, answer, names[answer], f"{prob:.6f}", names[truth], right, int(no)])
 
 
 def _telling_rows(evaluated: Evaluated, sureness: NDArray[np.float32]) -> tuple[str, Sequence[int]]:

@@ -85,9 +85,9 @@ def test_predictions_have_a_row_for_every_picture(tmp_path: Path) -> None:
         assert row["label"] == found.classes[logits.argmax()]
         assert float(row["prob"]) == pytest.approx(float(prob), abs=1e-6)
         assert row["truth"] == found.classes[label]
-        assert row["right"] == ("true" if logits.argmax() == label else "false")
-        assert row["declined"] == ("true" if prob < 0.6 else "false")
-    assert {row["declined"] for row in rows} == {"true", "false"}
+        assert row["right"] == ("1" if logits.argmax() == label else "0")
+        assert row["declined"] == ("1" if prob < 0.6 else "0")
+    assert {row["declined"] for row in rows} == {"1", "0"}
 
 
 def test_names_that_are_no_unicode_are_written_as_they_are(tmp_path: Path) -> None:
