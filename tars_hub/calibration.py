@@ -18,6 +18,7 @@ _TEMPERATURES = (0.05, 20.0)  # networks that learnt anything need 0.3 to 5
 _ENOUGH = 20_000  # pictures settle one number; more only take time
 _ROWS = 4096  # logits worked on at once, so that memory stays small with 100,000 pictures of 1,000 classes
 _STEPS = 1_000_000  # a threshold is a whole number of millionths
+_UNUSUAL = 0.02  # share of the right answers that may be lost to tell what is unlike them
 _SLACK = 0.2  # millionths by which machines may differ
 
 Floats = NDArray[np.float32]
@@ -78,8 +79,8 @@ def fit(logits: Floats, labels: Labels, *, error: float) -> Calibration:
     The threshold is the larger of two. The first is the smallest under which (wrong + 1) / (answered + 1) ≤ error:
     selective risk (Geifman & El-Yaniv 2017, arXiv:1705.08500) with the correction for finite samples of conformal risk
     control (Angelopoulos et al. 2022, arXiv:2208.02814). Selective risk need not fall as the threshold rises, so this
-    is an estimate, no guarantee. The second loses at most a share `error` of the right answers, so that also a model
-    that is hardly ever wrong declines what looks unlike anything it knows.
+    is an estimate, no guarantee. The second loses one right answer in fifty, so that also a model that is hardly ever
+    wrong declines what looks unlike anything it knows.
 
     Args:
         logits, labels: (N, C) and (N,), of pictures that did not teach the network.
@@ -101,7 +102,7 @@ def fit(logits: Floats, labels: Labels, *, error: float) -> Calibration:
     safe = _safe_threshold(sureness, right, error)
     if safe is None:
         return Calibration(temperature=temperature)
-    usual = float(np.quantile(sureness[right], error, method="lower"))
+    usual = float(np.quantile(sureness[right], _UNUSUAL, method="lower"))
     return Calibration(temperature=temperature, threshold=max(safe, usual), error=error)
 
 

@@ -26,7 +26,7 @@ _DRAWN_SEED = 2024
 # resnet18 at 32 px: about a minute on two cores.
 _DIGITS_RECIPE = (
     *("--model", "resnet18", "--weights", "none", "--img-size", "32", "--crop", "pad"),
-    *("--augment", "drawing", "--epochs", "20", "--batch-size", "64", "--seed", "0", "--overwrite"),
+    *("--augment", "drawing", "--epochs", "20", "--batch-size", "64", "--seed", "0", "--metric", "loss", "--overwrite"),
 )
 
 
