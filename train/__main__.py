@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
+import os
+import signal
 import sys
-from collections.abc import Sequence
+import threading
+from collections.abc import Iterator, Sequence
 
 from tars_hub.errors import TarsError
 
@@ -18,13 +22,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         config = parse(sys.argv[1:] if arguments is None else arguments)
         # torch takes seconds to import: --help and wrong flags need not wait.
-        return _dry_run(config, console) if config.dry_run else _run(config, console)
+        with _terminated_as_interrupted():
+            return _dry_run(config, console) if config.dry_run else _run(config, console)
     except KeyboardInterrupt:
         console.line("stopped; what was saved before stays, and the same command goes on from there")
         return 130
     except (TarsError, OSError) as error:
-        print(f"tars: {describe(error)}", file=sys.stderr)  # noqa: T201  # the edge
+        if os.environ.get("LOCAL_RANK", "0") == "0":  # of the processes on a machine, which fail alike, one speaks
+            print(f"tars: {describe(error)}", file=sys.stderr)  # noqa: T201  # the edge
         return 2
+
+
+@contextlib.contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let a system that shuts down stop a run as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # only the main thread may
+        return
+    before = signal.signal(signal.SIGTERM, signal.default_int_handler)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
 
 
 def _run(config: TrainConfig, console: Console) -> int:

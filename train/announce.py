@@ -6,7 +6,7 @@ from tars_hub.model import TarsClassifier
 
 from .data import class_counts
 from .loop import Run
-from .state import State
+from .progress import State
 
 _CLASSES_SHOWN = 20
 

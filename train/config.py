@@ -39,8 +39,8 @@ class TrainConfig:
     model: str | None = None
     weights: str = IMAGENET
     recipe: Recipe | None = None
-    augment: Augment = "light"
-    freeze: Freeze = "none"
+    augment: Augment = setting("light", "random variations", shown=False)
+    freeze: Freeze = setting("none", "what keeps its weights", shown=False)
     overwrite: bool = False
     dry_run: bool = False
     resume: bool = setting(False, "go on with the interrupted run in --output, and say so if there is none")

@@ -105,10 +105,10 @@ def class_counts(pictures: PictureSet, classes: Sequence[str]) -> dict[str, int]
 
 
 def _refuse_half_a_layout(folder: Path) -> None:
-    """A `val` without a `train` is a mistake, and would be taken for a class."""
-    alone = [name for name in _VAL_NAMES if (folder / name).is_dir()]
-    if alone and any(entry.is_dir() for entry in (folder / alone[0]).iterdir()):
-        raise DataError(f"{folder} holds {alone[0]} but no train; it must hold both, or a folder for each class")
+    """A `val` or `test` of classes without a `train` is a mistake, and would be taken for a class."""
+    for name in (*_VAL_NAMES, "test"):
+        if (folder / name).is_dir() and any(entry.is_dir() for entry in (folder / name).iterdir()):
+            raise DataError(f"{folder} holds {name} but no train; it must hold both, or a folder for each class")
 
 
 def _matched(train: LabelledFolder, val: LabelledFolder, test: LabelledFolder | None, root: Path) -> PictureFolder:

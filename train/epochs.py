@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tars_hub.errors import TarsError
 
 from .console import Console
 from .keep import Keeper
 from .learner import Learner
-from .loop import Answers, Run, StoppedError, evaluate, train_epoch
-from .recipe import lr_share
+from .loop import Answers, Run, StoppedError, evaluate, out_of_time, rate_share, train_epoch
+from .progress import Progress, Row
 from .score import rank, score
-from .state import Progress, Row
 
 
 class InterruptedRunError(TarsError):
@@ -53,7 +54,7 @@ def _close(this: Run, keeper: Keeper, answers: Answers, epoch: int, trained: tup
     measured = score(answers.logits, answers.labels)
     row: Row = {
         "epoch": epoch,
-        "lr": _last_rate(this, epoch) if epoch else None,
+        "lr": _last_rate(this, progress) if epoch else None,
         "train_loss": trained[0],
         "train_top1": trained[1],
         **{f"val_{name}": value for name, value in vars(measured).items() if name != "pictures"},
@@ -68,7 +69,7 @@ def _close(this: Run, keeper: Keeper, answers: Answers, epoch: int, trained: tup
         keeper.save_state()
     _say(this.console, row, config.how.epochs, kept=better)
     if progress.ended and progress.epoch <= config.how.epochs:
-        why = "the time is up" if config.time_limit else f"nothing better in {config.how.patience} epochs"
+        why = "the time is up" if out_of_time(config, progress) else f"nothing better in {config.how.patience} epochs"
         this.console.line(f"ended after epoch {epoch}: {why}")
 
 
@@ -77,9 +78,10 @@ def _is_enough(patience: int, progress: Progress) -> bool:
     return 0 < patience <= len(progress.history) - 1 - progress.best
 
 
-def _last_rate(this: Run, epoch: int) -> float:
-    steps = len(this.plan(epoch))
-    return this.config.how.peak_lr * lr_share(this.config.how, epoch * steps - 1, steps)
+def _last_rate(this: Run, progress: Progress) -> float:
+    """Of the last step that was done."""
+    last = replace(progress, step=progress.step - 1)
+    return this.config.how.peak_lr * rate_share(this.config, last, len(this.plan(progress.epoch)))
 
 
 def _say(console: Console, row: Row, epochs: int, *, kept: bool) -> None:

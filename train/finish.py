@@ -22,7 +22,7 @@ from tars_hub.metrics import Metrics, measure, measure_unknown
 from tars_hub.predict import Predictor
 from tars_hub.report import write_report
 
-from .config import IMAGENET, NO_WEIGHTS
+from .config import IMAGENET, NO_WEIGHTS, TrainConfig
 from .console import Console
 from .data import PictureSet
 from .keep import RUN_NAME, Keeper, best_row, dataset_name, write_history, write_json
@@ -88,11 +88,21 @@ def finish(this: Run, keeper: Keeper) -> Report:
         )
         (fresh / CARD_NAME).write_text(card, encoding="utf-8")
 
+    keeper.check_alone()
     try:
         replace_folder(config.output, write, remove=[STATE_NAME])
     except OSError as error:
         raise UsageError(f"{config.output} cannot be written: {error.strerror or error}") from error
     return Report(metrics=metrics, split=split, unknown=unknown)
+
+
+def check_unknown(config: TrainConfig) -> None:
+    """Raise a UsageError, before any work, for a folder that could not be measured with at the end."""
+    if config.unknown is None:
+        return
+    if not config.unknown.exists():
+        raise UsageError(f"--unknown {config.unknown}: no such folder")
+    find_pictures([config.unknown])
 
 
 def _ask(this: Run, predictor: Predictor, pictures: PictureSet, name: str) -> Evaluated:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ import numpy as np
 from tars_hub import calibration
 from tars_hub.card import Measured, write_card
 from tars_hub.config import HISTORY, METRICS, WEIGHTS_NAME, Calibration
-from tars_hub.errors import TarsError
+from tars_hub.errors import TarsError, UsageError
 from tars_hub.evaluation import Evaluated
 from tars_hub.files import replacing
 from tars_hub.metrics import measure
@@ -22,8 +23,9 @@ from tars_hub.predict import Predictor
 
 from .learner import Learner
 from .loop import Answers, Run
+from .progress import Progress, Row, State
 from .sheet import write_sheet
-from .state import STATE_NAME, Progress, Row, State, write_state
+from .state import STATE_NAME, read_mark, write_state
 from .tensorboard import write_events
 
 RUN_NAME, SPLIT_NAME, BATCH_NAME = "training/run.json", "training/split.csv", "training/batch.jpg"
@@ -49,23 +51,25 @@ class Keeper:
     """Writes into the output folder, from the main process alone.
 
     Attributes:
+        mark: of the state that should lie in the output folder; None where none should.
         begun: what a run writes once lies in the output folder.
     """
 
     this: Run
     learner: Learner
     state: State
+    mark: str | None
     begun: bool = False
 
     def show_batch(self) -> None:
         """Write the picture of the first batch at once, where no other model's stands."""
-        output = self.this.config.output
+        output = self.this.config.output.resolve()  # it may be a link to a folder that is yet to be made
         if not (output / WEIGHTS_NAME).exists():
             self.this.processes.once(lambda: write_sheet(output / BATCH_NAME, self.this))
 
     def save_state(self) -> None:
         """Keep what the next step depends on; the best model so far stays as it is."""
-        self.this.processes.once(lambda: self._write_state(self.this.config.output))
+        self.this.processes.once(self._save_state)
 
     def save_best(self, answers: Answers) -> None:
         """Replace the model in the output folder by the one in training, and the state with it.
@@ -76,17 +80,31 @@ class Keeper:
         """
         self.this.processes.once(lambda: self._save_best(answers))
 
+    def check_alone(self) -> None:
+        """Raise a UsageError where another run writes into the same folder."""
+        output = self.this.config.output
+        if read_mark(output) != self.mark:
+            raise UsageError(
+                f"{output} was changed by another run; this one has stopped, and left what is there as it is"
+            )
+
+    def _save_state(self) -> None:
+        self.check_alone()
+        self.mark = self._write_state(self.this.config.output)
+
     def _save_best(self, answers: Answers) -> None:
-        this = self.this
+        self.check_alone()
+        this, mark = self.this, self.mark
         fitted = calibration.fit(answers.logits, answers.labels, error=this.config.target_error)
         config = replace(self.learner.model.config, calibration=fitted)
         model = TarsClassifier(config, self.learner.network)
         probabilities = calibration.softmax(answers.logits, fitted.temperature)
 
         def finish(fresh: Path) -> None:
+            nonlocal mark
             self.state.progress.parity = _prove(fresh, this, answers.positions, probabilities)
             self._write_training(fresh, answers, config.calibration)
-            self._write_state(fresh)
+            mark = self._write_state(fresh)
 
         measured = Measured(
             accuracy=float((answers.logits.argmax(1) == answers.labels).mean()),
@@ -100,6 +118,7 @@ class Keeper:
             finish=finish,
             remove=_OF_ANOTHER,
         )
+        self.mark = mark
 
     def _write_training(self, fresh: Path, answers: Answers, fitted: Calibration) -> None:
         this, progress = self.this, self.state.progress
@@ -115,9 +134,11 @@ class Keeper:
             write_sheet(fresh / BATCH_NAME, this)
             self.begun = True
 
-    def _write_state(self, folder: Path) -> None:
-        state = replace(self.state, scaler=self.learner.scaler())
+    def _write_state(self, folder: Path) -> str:
+        """Its mark."""
+        state = replace(self.state, scaler=self.learner.scaler(), mark=secrets.token_hex(8))
         write_state(folder / STATE_NAME, state, self.learner.tensors())
+        return state.mark
 
 
 def evaluated(this: Run, answers: Answers) -> Evaluated:

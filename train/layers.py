@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Any
 
 from torch import nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from .config import Freeze
-from .recipe import Recipe, layer_share
+from .recipe import BatchNorm, Recipe, layer_share
 
 _DEPTHS = 12
 
@@ -21,19 +22,25 @@ def freeze(network: nn.Module, heads: tuple[str, ...], what: Freeze) -> None:
             parameter.requires_grad_(False)  # torch takes no keyword here
 
 
-def set_training(network: nn.Module) -> None:
-    """Training mode, except where frozen: BatchNorm's running statistics there must not drift."""
+def set_training(network: nn.Module, batch_norm: BatchNorm = "train") -> None:
+    """Training mode, except where frozen: BatchNorm's running statistics there must not drift.
+
+    Args:
+        batch_norm: "keep" leaves them as they are everywhere.
+    """
     network.train()
     for layer in network.modules():
+        if batch_norm == "keep" and isinstance(layer, _BatchNorm):
+            layer.eval()
         own = list(layer.parameters(recurse=False))
         if own and not any(parameter.requires_grad for parameter in own):
-            layer.eval()
+            layer.training = False  # itself alone: a vision transformer's class token belongs to the whole network
 
 
-def trains_batch_norm(network: nn.Module) -> bool:
+def trains_batch_norm(network: nn.Module, batch_norm: BatchNorm = "train") -> bool:
     """Whether the network, in training, takes statistics of batches."""
-    set_training(network)
-    return any(isinstance(layer, nn.modules.batchnorm._BatchNorm) and layer.training for layer in network.modules())
+    set_training(network, batch_norm)
+    return any(isinstance(layer, _BatchNorm) and layer.training for layer in network.modules())
 
 
 def parameter_groups(network: nn.Module, heads: tuple[str, ...], recipe: Recipe) -> list[dict[str, Any]]:

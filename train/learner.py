@@ -58,7 +58,7 @@ class Learner:
         Returns:
             The sum of the losses and the number of right answers, as scalars on the device, and of how many pictures.
         """
-        set_training(self.model)
+        set_training(self.model, self._recipe.batch_norm)
         for group in self._optimizer.param_groups:
             group["lr"] = group["peak_lr"] * lr_share
         self._optimizer.zero_grad(set_to_none=True)
@@ -84,7 +84,7 @@ class Learner:
             # The processes' gradients are averaged, so each one's share of the mean is counted that often.
             accelerator.backward(loss * (self._processes.count / planned))
         if weight == 0:
-            set_training(self.model)
+            set_training(self.model, self._recipe.batch_norm)
         labels = part.labels.to(self._processes.device, non_blocking=True)
         right = (logits[: len(labels)].argmax(1) == labels).sum()
         return loss.detach().float(), right
@@ -136,13 +136,32 @@ class Learner:
         return dict(scaler.state_dict()) if scaler else {}
 
     def fill(self, tensors: dict[str, Tensor], scaler: dict[str, Any]) -> None:
-        """Put back what `tensors` and `scaler` gave."""
+        """Put back what `tensors` and `scaler` gave.
+
+        Raises:
+            WeightsError, ValueError: these are another run's.
+        """
+        parts = {"model", "average", "optimizer"} if self._average else {"model", "optimizer"}
+        strangers = {name for name in tensors if name.partition(".")[0] not in parts}
+        if strangers:
+            raise ValueError(f"{min(strangers)} is unknown")
         fill_network(self.model.backbone, unpack("model", tensors))
         if self._average:
             fill_network(self._average.network, unpack("average", tensors))
-        fill_optimizer(self._optimizer, tensors)
+        moments = _moments(self._recipe)
+        # fp16 passes over the first steps until its scale is found.
+        if moments and self.updates and not scaler and not unpack("optimizer", tensors):
+            raise ValueError("the optimizer's moments are missing")
+        fill_optimizer(self._optimizer, tensors, moments)
         if scaler and self._processes.accelerator.scaler:
             self._processes.accelerator.scaler.load_state_dict(scaler)
+
+
+def _moments(recipe: Recipe) -> tuple[str, ...]:
+    """What the optimizer keeps of each parameter."""
+    if recipe.optimizer == "sgd":
+        return ("momentum_buffer",) if recipe.momentum else ()
+    return "step", "exp_avg", "exp_avg_sq"
 
 
 def _optimizer(recipe: Recipe, groups: list[dict[str, Any]]) -> Optimizer:

@@ -23,9 +23,9 @@ from .data import PictureFolder, PictureSet
 from .learner import Learner
 from .plan import in_turn, order, parts
 from .processes import Processes, Watch
+from .progress import Progress
 from .reading import Reader, validation_reader
 from .recipe import lr_share
-from .state import Progress
 
 _SHOW_EVERY = 10  # steps between looks at the loss, each of which waits for the device
 
@@ -92,17 +92,17 @@ def train_epoch(this: Run, learner: Learner, progress: Progress, save: Callable[
         todo = plan[progress.step :]
         bar.update(sum(map(len, plan[: progress.step])))
         for batch, own in zip(todo, own_parts(this, todo, progress.epoch), strict=True):
-            tally.add(*learner.step(own, len(batch), progress.epoch, _lr_share(this.config, progress, len(plan))))
+            tally.add(*learner.step(own, len(batch), progress.epoch, rate_share(this.config, progress, len(plan))))
             progress.step += 1
             bar.update(len(batch))
             if progress.step % _SHOW_EVERY == 1:
                 tally.drain()
                 bar.set_postfix(progress.figures(), refresh=False)
-            stop, progress.elapsed_s = this.watch.look(progress.step)
+            stop, progress.elapsed_s = this.watch.look(progress.step, last=progress.step == len(plan))
             if stop:
                 tally.settle()
                 raise StoppedError
-            if _out_of_time(this.config, progress):
+            if out_of_time(this.config, progress):
                 progress.ended = True
                 break
             if progress.elapsed_s - saved_s >= 60 * this.config.save_minutes and progress.step < len(plan):
@@ -131,15 +131,16 @@ def _read(this: Run, pictures: PictureSet, plan: Iterable[Sequence[int]], read: 
         yield batch
 
 
-def _lr_share(config: TrainConfig, progress: Progress, steps_per_epoch: int) -> float:
-    """By the step, or by the clock where a time limit would come first."""
+def rate_share(config: TrainConfig, progress: Progress, steps_per_epoch: int) -> float:
+    """Share of the peak learning rate: by the step, or by the clock where a time limit would come first."""
     step: float = (progress.epoch - 1) * steps_per_epoch + progress.step
     if config.time_limit:
         step = max(step, config.how.epochs * steps_per_epoch * progress.elapsed_s / (60 * config.time_limit))
     return lr_share(config.how, step, steps_per_epoch)
 
 
-def _out_of_time(config: TrainConfig, progress: Progress) -> bool:
+def out_of_time(config: TrainConfig, progress: Progress) -> bool:
+    """Whether there is a time limit, and it is reached."""
     return config.time_limit is not None and progress.elapsed_s >= 60 * config.time_limit
 
 
@@ -237,8 +238,8 @@ class _Tally:
         losses, rights, counts = zip(*self._waiting, strict=True)
         self._waiting.clear()
         for loss, right, count in zip(torch.stack(losses).tolist(), torch.stack(rights).tolist(), counts, strict=True):
-            if not math.isfinite(loss):
-                raise TarsError(f"training diverged: the loss is {loss}; try a lower --lr")
+            if self._processes.count == 1:  # among others, one alone must not leave
+                _check_loss(loss)
             self._progress.loss_sum += loss
             self._progress.right += right
             self._progress.seen += count
@@ -249,6 +250,12 @@ class _Tally:
         done = self._progress
         every = self._processes.gather([(done.loss_sum, done.right, done.seen)])
         loss_sum, right, seen = (sum(each) for each in zip(*every, strict=True))
+        _check_loss(loss_sum)
         main = self._processes.is_main
         done.loss_sum, done.right, done.seen = (loss_sum, right, seen) if main else (0.0, 0.0, 0)
         return int(seen)
+
+
+def _check_loss(loss: float) -> None:
+    if not math.isfinite(loss):
+        raise TarsError(f"training diverged: the loss is {loss}; try a lower --lr")

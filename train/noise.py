@@ -47,7 +47,8 @@ def install(network: nn.Module) -> PictureNoise:
     ]
     for index, (name, layer) in enumerate(found):
         if layer.p > 0:
-            _put(network, name, _Drop(noise, index, layer.p, whole=isinstance(layer, StochasticDepth)))
+            drop = _Drop(noise, index, layer.p, whole=isinstance(layer, StochasticDepth))
+            _put(network, name, drop.train(layer.training))
     return noise
 
 

@@ -7,9 +7,11 @@ from collections.abc import Mapping
 
 from tars_hub.config import CONFIG_NAME, WEIGHTS_NAME, shown
 from tars_hub.errors import UsageError
+from tars_hub.files import remove_abandoned, tidy
 
 from .config import TrainConfig
-from .state import STATE_NAME, State, read_state
+from .progress import State
+from .state import STATE_NAME, read_state
 
 
 def check_output(config: TrainConfig) -> None:
@@ -20,6 +22,9 @@ def check_output(config: TrainConfig) -> None:
     nearest = next(path for path in (folder, *folder.parents) if path.exists())
     if not os.access(nearest, os.W_OK | os.X_OK):
         raise UsageError(f"--output {config.output} cannot be written: {nearest} is read-only for you")
+    if not config.dry_run:
+        tidy(folder)
+        remove_abandoned(folder / STATE_NAME)
     if (folder / STATE_NAME).exists():
         return
     if config.resume:

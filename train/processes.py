@@ -66,8 +66,6 @@ class Processes:
                 result = act()
             except TarsError as error:
                 failure = error
-            except OSError as error:
-                failure = UsageError(f"{error.filename}: {error.strerror}" if error.filename else str(error))
         failure = self.from_main(failure)
         if failure is not None:
             raise failure
@@ -149,9 +147,13 @@ class Watch:
         """Whether this process was asked to stop."""
         return self._asked
 
-    def look(self, step: int) -> tuple[bool, float]:
-        """Whether to stop, and the seconds since the run began: the same for all processes, asked now and then."""
-        if step % self._every == 0:
+    def look(self, step: int, *, last: bool = False) -> tuple[bool, float]:
+        """Whether to stop, and the seconds since the run began: the same for all processes, asked now and then.
+
+        Args:
+            last: of the epoch, which may have few.
+        """
+        if last or step % self._every == 0:
             here = (self._asked, time.monotonic() - self._began)
             heard = self._processes.gather([here])
             self._agreed = (any(asked for asked, _ in heard), float(heard[0][1]))

@@ -18,6 +18,7 @@ from .settings import check, setting
 
 Optimizer = Literal["adamw", "sgd"]
 Schedule = Literal["cosine", "step", "constant"]
+BatchNorm = Literal["train", "keep"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,7 @@ class Recipe:
     step_gamma: float = setting(0.1, "of schedule=step: what each drop leaves of the rate", least=0, most=1)
     layer_decay: float = setting(1.0, "rate of each twelfth of the layers, as a share of the next", least=0.01, most=1)
     head_first: bool = setting(False, "fit a new head on frozen features before all else")
+    batch_norm: BatchNorm = setting("train", "train: statistics of the batches; keep: those that the weights came with")
     label_smoothing: float = setting(0.0, "share of the target given to all classes alike", least=0, most=0.9)
     mixup: float = setting(0.0, "alpha of mixup; 0 is off, 0.1 mild, 0.2 usual", least=0, most=10)
     cutmix: float = setting(0.0, "alpha of cutmix; 0 is off, 1 usual; with mixup, each takes half", least=0, most=10)
@@ -61,7 +63,9 @@ class Recipe:
 
 RECIPES: Mapping[str, Recipe] = MappingProxyType(
     {
-        "finetune": Recipe(name="finetune", epochs=8, lr=2e-4, head_first=True, layer_decay=0.8, label_smoothing=0.05),
+        "finetune": Recipe(
+            name="finetune", epochs=10, lr=1e-4, warmup=0.2, head_first=True, layer_decay=0.8, label_smoothing=0.05
+        ),
         "scratch": Recipe(name="scratch", epochs=30, lr=2e-3, label_smoothing=0.05),
         "tutorial": Recipe(
             name="tutorial",

@@ -9,6 +9,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from tars_hub.errors import PictureError
 from tars_hub.preprocess import decode
@@ -17,13 +18,15 @@ from .announce import describe
 from .config import TrainConfig
 from .console import Console
 from .data import PictureFolder, class_counts, scan
+from .finish import check_unknown
 from .layers import freeze
 from .learner import Learner
 from .loop import Run, own_parts, timed_evaluation
+from .output import check_output, unfinished_run
 from .processes import started
+from .progress import Progress
 from .run import set_up
 from .start import heads_of, make_model, outline
-from .state import Progress
 
 _LOOKED_AT = 64  # pictures that are opened for their sizes
 _STEPS = 3  # that are timed, after one that is not
@@ -35,11 +38,15 @@ def rehearse(config: TrainConfig, console: Console) -> None:
     Raises:
         TarsError: what a run would raise before its first step.
     """
+    check_output(config)
+    check_unknown(config)
+    unfinished_run(config)
     with started(config) as processes:
         console.only_if(main=processes.is_main)
         start = outline(config)
         folder = scan(config.data, seed=config.seed)
-        model = make_model(start, config, folder.classes).to(processes.device)
+        model = make_model(start, config, folder.classes)
+        model.to(device=processes.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         heads = heads_of(model.config.backbone)
         freeze(model.backbone, heads, config.freeze)
         this = set_up(config, console, processes, folder, model, Progress())

@@ -8,7 +8,7 @@ import torch
 
 from tars_hub import backbones
 from tars_hub.config import ModelConfig
-from tars_hub.errors import DataError, UsageError
+from tars_hub.errors import ConfigError, DataError, UsageError, WeightsError
 from tars_hub.model import TarsClassifier
 
 from .announce import announce_run
@@ -17,7 +17,7 @@ from .config import TrainConfig
 from .console import Console
 from .data import PictureFolder, scan
 from .epochs import train_all
-from .finish import Report, finish
+from .finish import Report, check_unknown, finish
 from .head import fit_head
 from .keep import Keeper, best_row
 from .layers import freeze, trains_batch_norm
@@ -25,10 +25,13 @@ from .learner import Learner
 from .loop import Run
 from .output import check_output, unfinished_run
 from .processes import Processes, Watch, started
+from .progress import Progress, State
 from .provenance import provenance
 from .reading import training_reader, validation_reader
+from .recipe import Recipe
+from .sound import check_fits
 from .start import Start, fetch, heads_of, make_model
-from .state import Progress, State, read_tensors
+from .state import read_mark, read_tensors, refusal
 
 
 @dataclass(frozen=True)
@@ -53,10 +56,12 @@ def run(config: TrainConfig, console: Console) -> Result:
         TarsError: something a person can mend; where an epoch was already kept, it stays.
     """
     check_output(config)
+    check_unknown(config)
     waiting = unfinished_run(config)
+    mark = waiting.mark if waiting else read_mark(config.output)
     with started(config) as processes:
         console.only_if(main=processes.is_main)
-        _check_agreement(processes, waiting is not None, "--output", config.output)
+        _check_agreement(processes, waiting and waiting.mark, "--output", config.output)
         start = None if waiting else _fetched(config, processes)
         folder = scan(config.data, seed=config.seed)
         fingerprint = folder.fingerprint()
@@ -64,7 +69,7 @@ def run(config: TrainConfig, console: Console) -> Result:
         if waiting and waiting.fingerprint != fingerprint:
             _refuse_other_pictures(config)
             waiting, start = None, _fetched(config, processes)
-        model = _rebuilt(waiting) if waiting else make_model(_given(start), config, folder.classes)
+        model = _rebuilt(waiting, config) if waiting else make_model(_given(start), config, folder.classes)
         state = waiting or State(
             settings=config.decisive(),
             fingerprint=fingerprint,
@@ -75,11 +80,11 @@ def run(config: TrainConfig, console: Console) -> Result:
         )
         freeze(model.backbone, heads_of(model.config.backbone), config.freeze)
         this = set_up(config, console, processes, folder, model, state.progress)
-        return _train(this, model, state, start)
+        return _train(this, model, state, start, mark)
 
 
-def _train(this: Run, model: TarsClassifier, state: State, start: Start | None) -> Result:
-    """Train a new model, or, where `start` is None, go on with the state's."""
+def _train(this: Run, model: TarsClassifier, state: State, start: Start | None, mark: str | None) -> Result:
+    """Train a new model, or, where `start` is None, go on with the state's; `mark` is of the state that lies there."""
     model.to(device=this.processes.device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     heads = heads_of(model.config.backbone)
     announce_run(this, model, state, going_on=start is None)
@@ -89,11 +94,22 @@ def _train(this: Run, model: TarsClassifier, state: State, start: Start | None) 
     fitted = fit_head(this, model.backbone, heads[0]) if fresh_head and this.config.how.head_first else None
     learner = Learner(model, heads, this.config, this.processes, updates=_updates(this, state.progress))
     if start is None:
-        learner.fill(read_tensors(this.config.output), state.scaler)
-    keeper = Keeper(this=this, learner=learner, state=state)
+        _go_on(this, learner, model, state)
+    keeper = Keeper(this=this, learner=learner, state=state, mark=mark)
     keeper.show_batch()
     train_all(this, learner, keeper, fitted)
     return Result(state.progress, this.processes.once(lambda: finish(this, keeper)), len(this.console.broken))
+
+
+def _go_on(this: Run, learner: Learner, model: TarsClassifier, state: State) -> None:
+    classes, epochs = this.folder.classes, this.config.how.epochs
+    try:
+        check_fits(state, classes=model.config.classes, known=classes, steps=len(this.plan(1)), epochs=epochs)
+        learner.fill(read_tensors(this.config.output), state.scaler)
+    except (ConfigError, WeightsError, ValueError, KeyError, RuntimeError) as error:
+        raise refusal(this.config.output, error) from error
+    if not this.processes.is_main:
+        state.progress.forget_figures()
 
 
 def set_up(
@@ -116,18 +132,18 @@ def set_up(
         train_read=training_reader(folder.train, prepare, config.augment, seed=config.seed),
         val_read=validation_reader(folder.val, prepare),
         workers=default_workers(processes.count) if config.workers is None else config.workers,
-        accumulate=config.how.accumulate * _halves(model, processes),
+        accumulate=config.how.accumulate * _halves(model, config.how, processes),
     )
 
 
-def _halves(model: TarsClassifier, processes: Processes) -> int:
+def _halves(model: TarsClassifier, how: Recipe, processes: Processes) -> int:
     """2 where one process computes a batch in halves, as two would.
 
     The sum of two halves has the same bits in either case, so that both train the same weights. A CPU loses nothing
     by it; a GPU would, and BatchNorm's statistics need the whole batch.
     """
     alone_on_cpu = processes.count == 1 and processes.device.type == "cpu"
-    return 2 if alone_on_cpu and not trains_batch_norm(model.backbone) else 1
+    return 2 if alone_on_cpu and not trains_batch_norm(model.backbone, how.batch_norm) else 1
 
 
 def _fetched(config: TrainConfig, processes: Processes) -> Start:
@@ -140,10 +156,15 @@ def _given(start: Start | None) -> Start:
     return start
 
 
-def _rebuilt(state: State) -> TarsClassifier:
+def _rebuilt(state: State, config: TrainConfig) -> TarsClassifier:
     """The classifier of an unfinished run, its weights still to be filled in."""
-    config = ModelConfig.from_dict(state.model)
-    return TarsClassifier(config, backbones.build(config.backbone, config.num_classes))
+    try:
+        model = ModelConfig.from_dict(state.model)
+        if config.model not in (None, model.backbone):
+            raise UsageError(f"its model is a {model.backbone}")
+        return TarsClassifier(model, backbones.build(model.backbone, model.num_classes))
+    except (ConfigError, UsageError) as error:
+        raise refusal(config.output, error) from error
 
 
 def _updates(this: Run, progress: Progress) -> int:

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from collections.abc import Collection, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,77 +16,15 @@ from torch.optim import Optimizer
 
 from tars_hub.errors import UsageError
 from tars_hub.files import replacing
+from tars_hub.weights import check
+
+from .progress import State
+from .sound import state_from
 
 STATE_NAME = "training/state.safetensors"  # within the model folder; there only while a run is unfinished
 _FACTS = "tars_hub.train"
-
-Row = dict[str, "float | None"]  # an epoch's figures
-
-
-@dataclass(kw_only=True)
-class Progress:
-    """How far a run has come.
-
-    Attributes:
-        epoch: the one at work, from 1.
-        step: steps of it that are done.
-        loss_sum, right, seen: over the pictures of it so far.
-        history: a row of figures for each finished epoch; row 0 is the head alone.
-        best: the place in history of the row that was kept.
-        ended: no step is left; what remains is the report.
-        elapsed_s: seconds of work.
-        parity: how the kept model was proven: on so many `pictures`, with this `largest_difference`.
-    """
-
-    epoch: int = 1
-    step: int = 0
-    loss_sum: float = 0.0
-    right: float = 0.0
-    seen: int = 0
-    history: list[Row] = field(default_factory=list)
-    best: int | None = None
-    ended: bool = False
-    elapsed_s: float = 0.0
-    parity: dict[str, float] = field(default_factory=dict)
-
-    def unfinished(self, epochs: int) -> bool:
-        """Whether there is something left to train, or to measure of what was trained."""
-        return self.step > 0 or (not self.ended and self.epoch <= epochs)
-
-    def figures(self) -> dict[str, str]:
-        """Of the epoch so far, for the bar."""
-        seen = max(1, self.seen)
-        return {"loss": f"{self.loss_sum / seen:.4f}", "top1": f"{self.right / seen:.4f}"}
-
-    def close_epoch(self, row: Row, *, better: bool) -> None:
-        """Put an epoch's figures into the history and begin the next."""
-        if better:
-            self.best = len(self.history)
-        self.history.append(row)
-        self.epoch, self.step = int(row["epoch"] or 0) + 1, 0
-        self.loss_sum, self.right, self.seen = 0.0, 0.0, 0
-
-
-@dataclass(frozen=True, kw_only=True)
-class State:
-    """What is read from a state's file before its tensors are.
-
-    Attributes:
-        settings: `TrainConfig.decisive()` of the run.
-        fingerprint: its data's.
-        model: its config.json.
-        repository: where its weights came from.
-        facts: where the run came from, see provenance.
-        scaler: of fp16's loss scaling.
-    """
-
-    settings: dict[str, Any]
-    fingerprint: str
-    model: dict[str, Any]
-    repository: str | None
-    progress: Progress
-    facts: dict[str, Any]
-    scaler: dict[str, Any] = field(default_factory=dict)
+_STEPS = "step"  # AdamW's count of its steps
+_DAMAGE = (OSError, SafetensorError, ValueError, KeyError, TypeError, RecursionError)
 
 
 def write_state(path: Path, state: State, tensors: Mapping[str, Tensor]) -> None:
@@ -96,6 +34,7 @@ def write_state(path: Path, state: State, tensors: Mapping[str, Tensor]) -> None
         UsageError: the disk is full, or the folder may not be written; what was there stays.
     """
     data = save({name: tensor.contiguous() for name, tensor in tensors.items()}, {_FACTS: json.dumps(asdict(state))})
+    path = path.resolve()  # the folder may be a link to one that is yet to be made
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with replacing(path, "wb") as stream:
@@ -108,22 +47,52 @@ def read_state(folder: Path) -> State | None:
     """The state of the unfinished run in a model folder; None where there is none.
 
     Raises:
-        UsageError: the file is damaged.
+        UsageError: the file is damaged, or no state.
     """
     path = folder / STATE_NAME
     if not path.exists():
         return None
     try:
-        with safe_open(path, "pt") as file:
-            facts = json.loads((file.metadata() or {})[_FACTS])
-        return State(**{**facts, "progress": Progress(**facts["progress"])})
-    except (OSError, SafetensorError, ValueError, KeyError, TypeError) as error:
-        raise UsageError(f"{path} is no state of a run ({error}); --overwrite starts anew") from error
+        return state_from(_read_facts(path))
+    except _DAMAGE as error:
+        raise UsageError(f"{path} is no state of a run ({_one_line(error)}); --overwrite starts anew") from error
+
+
+def read_mark(folder: Path) -> str | None:
+    """The mark of the state in a model folder; None where there is none that can be read."""
+    try:
+        mark = _read_facts(folder / STATE_NAME)["mark"]
+    except _DAMAGE:
+        return None
+    return mark if isinstance(mark, str) else None
+
+
+def _read_facts(path: Path) -> Any:  # noqa: ANN401  # any JSON
+    with safe_open(path, "pt") as file:
+        return json.loads((file.metadata() or {})[_FACTS])
 
 
 def read_tensors(folder: Path) -> dict[str, Tensor]:
-    """All tensors of the state, on the CPU."""
-    return dict(load_file(folder / STATE_NAME))
+    """All tensors of the state, on the CPU, mapped into memory.
+
+    Raises:
+        UsageError: they cannot be read.
+    """
+    path = folder / STATE_NAME
+    try:
+        return dict(load_file(path))
+    except Exception as error:  # safetensors and torch raise half a dozen kinds for a broken file
+        raise refusal(folder, error) from error
+
+
+def refusal(folder: Path, why: Exception) -> UsageError:
+    """The error for a state that reads well and is none of this run."""
+    path = folder / STATE_NAME
+    return UsageError(f"{path} is no state of this run ({_one_line(why)}); delete it, and --overwrite begins anew")
+
+
+def _one_line(error: Exception) -> str:
+    return " ".join(str(error).split())[:200]
 
 
 def pack(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
@@ -147,22 +116,43 @@ def pack_optimizer(optimizer: Optimizer) -> dict[str, Tensor]:
     return pack("optimizer", found)
 
 
-def fill_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor]) -> None:
-    """Put back what `pack_optimizer` took."""
+def fill_optimizer(optimizer: Optimizer, tensors: Mapping[str, Tensor], moments: Collection[str]) -> None:
+    """Put back what `pack_optimizer` took.
+
+    Args:
+        moments: names of what it keeps of each parameter; where it keeps any, it must keep all.
+
+    Raises:
+        ValueError: this is another optimizer's.
+    """
     whole = optimizer.state_dict()
     parameters = [each for group in optimizer.param_groups for each in group["params"]]
+    wanted = {f"{index}.{name}" for index in range(len(parameters)) for name in moments}
+    found = unpack("optimizer", tensors)
+    if found and found.keys() != wanted:
+        raise ValueError(f"the optimizer's {sorted(found.keys() ^ wanted)[0]} is missing or unknown")
     state: dict[int, dict[str, Tensor]] = {}
-    for name, value in unpack("optimizer", tensors).items():
+    for name, value in found.items():
         index, _, key = name.partition(".")
-        state.setdefault(int(index), {})[key] = _laid_out_as(parameters[int(index)], value)
+        parameter = parameters[int(index)]
+        if value.shape != (() if key == _STEPS else parameter.shape) or not value.is_floating_point():
+            raise ValueError(f"the optimizer's {name} has another shape or kind")
+        state.setdefault(int(index), {})[key] = _laid_out_as(parameter, value)
     optimizer.load_state_dict({**whole, "state": state})
 
 
 def fill_network(network: nn.Module, tensors: Mapping[str, Tensor]) -> None:
-    """Copy values into the network's own tensors, which keep their device and layout."""
-    network.load_state_dict({**network.state_dict(), **tensors}, strict=True)
+    """Copy values into the network's own tensors, which keep their device and layout.
+
+    Raises:
+        WeightsError: names and shapes are not exactly the network's.
+    """
+    own = network.state_dict()
+    check(own, tensors, source="it")
+    own.update(tensors)  # not a new dict: it carries versions (mnasnet's) that safetensors does not keep
+    network.load_state_dict(own, strict=True)
 
 
 def _laid_out_as(parameter: Tensor, value: Tensor) -> Tensor:
-    """With the parameter's strides: a fused optimizer walks through both in the order of memory."""
-    return value if value.shape != parameter.shape else torch.empty_like(parameter, device="cpu").copy_(value)
+    """A copy with the parameter's strides: a fused optimizer walks through both in the order of memory."""
+    return value.clone() if value.shape != parameter.shape else torch.empty_like(parameter, device="cpu").copy_(value)

@@ -1,61 +1,61 @@
-"""Flags, new and old, become one TrainConfig."""
+"""A TrainConfig is checked whoever makes it, and knows what decides a result."""
 
+from __future__ import annotations
+
+import json
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tars_hub.errors import UsageError
-from train.config import parse
+from train.config import TrainConfig
+from train.recipe import RECIPES
 
-NEEDED = ["--data", "d", "--output", "o"]
-
-
-def test_long_flags() -> None:
-    flags = "--model resnet18 --epochs 3 --batch-size 8 --img-size 64 --seed 7 --weights none"
-    config = parse([*NEEDED, *flags.split()])
-    assert (config.data, config.output, config.model) == (Path("d"), Path("o"), "resnet18")
-    assert (config.epochs, config.batch_size, config.img_size, config.seed) == (3, 8, 64, 7)
-    assert config.weights == "none"
+PLAIN = TrainConfig(data=Path("d"), output=Path("o"))
 
 
-def test_the_tutorials_line_trains_all_layers() -> None:
-    config = parse("-idl d -sl checkpoint/ -mo resnet50 -ep 5 -b 8 -fi".split())
-    assert (config.data, config.output, config.model) == (Path("d"), Path("checkpoint"), "resnet50")
-    assert (config.epochs, config.batch_size, config.freeze) == (5, 8, "none")
+def test_the_recipe_follows_the_weights_unless_given() -> None:
+    assert PLAIN.how == RECIPES["finetune"]
+    assert replace(PLAIN, weights="none", recipe=None).how == RECIPES["scratch"]
+    assert replace(PLAIN, weights="none").how == RECIPES["finetune"]
 
 
-@pytest.mark.parametrize("flag", ["-f", "-fi"])
-def test_inverted_freeze_switches_freeze_nothing(flag: str) -> None:
-    assert parse([*NEEDED, "--freeze", "backbone", flag]).freeze == "none"
+def test_it_survives_json() -> None:
+    found = replace(PLAIN, unknown=Path("u"), time_limit=3.0).to_dict()
+    assert json.loads(json.dumps(found)) == found
+    assert (found["data"], found["unknown"], found["recipe"]["name"]) == ("d", "u", "finetune")
 
 
-def test_other_old_switches() -> None:
-    assert parse([*NEEDED, "-g"]).device == "cpu"
-    assert parse([*NEEDED, "-p"]) == parse(NEEDED)
-    assert parse([*NEEDED, "-is", "299"]).img_size == 299
-
-
-def test_mixup_is_off_until_asked_for() -> None:
-    assert parse(NEEDED).mixup == 0
-    assert parse([*NEEDED, "-mx"]).mixup == 0.1
-    assert parse([*NEEDED, "-mx", "-mxal", "0.4"]).mixup == 0.4
-    assert parse([*NEEDED, "-mxal", "0.4"]).mixup == 0
+@pytest.mark.parametrize("changes", [{"data": Path("x")}, {"workers": 3}, {"resume": True}, {"time_limit": 9.0}])
+def test_what_changes_no_result_may_change_when_a_run_goes_on(changes: dict[str, Any]) -> None:
+    assert replace(PLAIN, **changes).decisive() == PLAIN.decisive()
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    "changes", [{"seed": 1}, {"augment": "none"}, {"recipe": RECIPES["tutorial"]}, {"precision": "bf16"}]
+)
+def test_what_changes_a_result_may_not(changes: dict[str, Any]) -> None:
+    assert replace(PLAIN, **changes).decisive() != PLAIN.decisive()
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
     [
-        (["--data", "d"], "--output"),
-        ([*NEEDED, "--epochs", "0"], "--epochs is 0"),
-        ([*NEEDED, "--batch-size", "-1"], "--batch-size is -1"),
-        ([*NEEDED, "--epochs", "many"], "many"),
-        ([*NEEDED, "--lr", "nan"], "--lr is nan"),
-        ([*NEEDED, "-mx", "-mxal", "99"], "99"),
-        ([*NEEDED, "--frobnicate"], "--frobnicate"),
-        ([*NEEDED, "--freeze", "everything"], "everything"),
+        ({"seed": -1}, "seed is -1"),
+        ({"img_size": 0}, "img_size is 0"),
+        ({"metric": "accuracy"}, "metric is 'accuracy'; it must be one of top1, top5"),
+        ({"crop": "middle"}, "crop is 'middle'"),
+        ({"target_error": 0.0}, "target_error is 0"),
+        ({"target_error": 1.0}, "target_error is 1"),
+        ({"recipe": replace(RECIPES["scratch"], epochs=0)}, "--epochs is 0; that trains nothing"),
     ],
 )
-def test_a_flag_that_cannot_work_is_named(arguments: list[str], said: str) -> None:
-    with pytest.raises(UsageError, match=said) as caught:
-        parse(arguments)
-    assert "\n" not in str(caught.value)
+def test_what_cannot_work_is_refused(changes: dict[str, Any], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        replace(PLAIN, **changes)
+
+
+def test_no_epochs_are_enough_for_a_head() -> None:
+    assert replace(PLAIN, recipe=replace(RECIPES["finetune"], epochs=0)).how.epochs == 0

@@ -1,15 +1,16 @@
-"""Folders to sets to batches."""
+"""Data folders and their oddities: what is found, said and refused."""
 
+from __future__ import annotations
+
+import csv
 from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
-from tars_hub.config import Preprocess
-from tars_hub.errors import DataError, PictureError
+from tars_hub.errors import DataError
 from tars_hub.quiet import cv2
-from train.data import PictureSet, batches, in_turn, order, scan
+from train.data import class_counts, scan
 
 
 def put(path: Path, value: int = 128) -> Path:
@@ -18,54 +19,103 @@ def put(path: Path, value: int = 128) -> Path:
     return path
 
 
+def put_all(folder: Path, *names: str) -> Path:
+    for name in names:
+        put(folder / name)
+    return folder
+
+
 def test_classes_are_sorted_as_torchvision_sorts_and_matched_by_name(tmp_path: Path) -> None:
-    for name in ("b", "a", "B", "10", "9"):
-        put(tmp_path / "train" / name / "1.png")
-    put(tmp_path / "val" / "b" / "1.png")
-    put(tmp_path / "val" / "10" / "1.png")
+    put_all(tmp_path, *(f"train/{name}/1.png" for name in ("b", "a", "B", "10", "9")), "val/b/1.png", "val/10/1.png")
     folder = scan(tmp_path, seed=0)
     assert folder.classes == ("10", "9", "B", "a", "b")
     assert folder.val.labels == (0, 4)  # not shifted by the classes that val lacks
-    assert any("'9' has no pictures in val" in note for note in folder.notes)
+    assert class_counts(folder.val, folder.classes) == {"10": 1, "9": 0, "B": 0, "a": 0, "b": 1}
+    assert [note for note in folder.notes if "has no pictures in" in note and "'9'" in note]
 
 
 @pytest.mark.parametrize("name", ["val", "valid", "validation"])
 def test_names_of_the_validation_folder(tmp_path: Path, name: str) -> None:
-    put(tmp_path / "train" / "a" / "1.png")
-    put(tmp_path / name / "a" / "2.png")
-    assert [path.name for path in scan(tmp_path, seed=0).val.paths] == ["2.png"]
+    put_all(tmp_path, "train/a/1.png", f"{name}/a/2.png")
+    folder = scan(tmp_path, seed=0)
+    assert [path.name for path in folder.val.paths] == ["2.png"]
+    assert folder.test is None
+    assert list(folder.sets) == ["train", "val"]
 
 
-def test_a_class_that_train_lacks_is_named(tmp_path: Path) -> None:
-    put(tmp_path / "train" / "a" / "1.png")
-    put(tmp_path / "val" / "zebra" / "1.png")
-    with pytest.raises(DataError, match="zebra"):
+def test_a_test_folder_is_a_set_of_its_own(tmp_path: Path) -> None:
+    put_all(tmp_path, "train/a/1.png", "val/a/2.png", "test/a/3.png")
+    folder = scan(tmp_path, seed=0)
+    assert {name: [path.name for path in pictures.paths] for name, pictures in folder.sets.items()} == {
+        "train": ["1.png"],
+        "val": ["2.png"],
+        "test": ["3.png"],
+    }
+
+
+def test_a_test_folder_takes_no_part_in_a_split(tmp_path: Path) -> None:
+    put_all(tmp_path, *(f"train/a/{index}.png" for index in range(10)), "test/a/3.png")
+    folder = scan(tmp_path, seed=0)
+    assert {name: len(pictures) for name, pictures in folder.sets.items()} == {"train": 8, "val": 2, "test": 1}
+
+
+@pytest.mark.parametrize("name", ["val", "test"])
+def test_a_class_that_train_lacks_is_named(tmp_path: Path, name: str) -> None:
+    put_all(tmp_path, "train/a/1.png", "val/a/1.png", f"{name}/zebra/1.png")
+    with pytest.raises(DataError, match=f"{name}/zebra has pictures of a class that train has none of"):
         scan(tmp_path, seed=0)
 
 
-def test_hidden_and_empty_folders_and_stray_files_are_passed_over(tmp_path: Path) -> None:
-    put(tmp_path / "train" / "a" / "1.png")
-    put(tmp_path / "train" / ".ipynb_checkpoints" / "1.png")
-    put(tmp_path / "train" / "a" / ".hidden.png")
-    (tmp_path / "train" / "empty").mkdir()
+@pytest.mark.parametrize("name", ["val", "valid", "validation", "test"])
+def test_half_a_layout_is_a_mistake_and_no_class(tmp_path: Path, name: str) -> None:
+    put_all(tmp_path, f"{name}/a/1.png", f"{name}/b/1.png", "other/1.png")
+    with pytest.raises(DataError, match=f"holds {name} but no train"):
+        scan(tmp_path, seed=0)
+
+
+def test_a_class_may_be_called_val(tmp_path: Path) -> None:
+    put_all(tmp_path, *(f"{name}/{index}.png" for name in ("val", "var") for index in range(5)))
+    assert scan(tmp_path, seed=0).classes == ("val", "var")
+
+
+def test_hidden_and_empty_folders_and_stray_files_are_passed_over_and_said_once(tmp_path: Path) -> None:
+    put_all(tmp_path, "train/a/1.png", "train/.ipynb_checkpoints/1.png", "train/a/.hidden.png", "train/stray.png")
+    put_all(tmp_path, "train/__MACOSX/1.png", "train/a/deeper/2.PNG", "val/a/1.png")
+    (tmp_path / "train" / "bare").mkdir()
     (tmp_path / "train" / "a" / "notes.txt").write_text("hello")
-    put(tmp_path / "val" / "a" / "1.png")
     folder = scan(tmp_path, seed=0)
     assert folder.classes == ("a",)
-    assert len(folder.train) == 1
-    assert any("empty" in note for note in folder.notes)
+    assert [folder.name_of(path) for path in folder.train.paths] == ["train/a/1.png", "train/a/deeper/2.PNG"]
+    said = "\n".join(folder.notes)
+    for odd in ("bare", ".ipynb_checkpoints", ".hidden.png", "stray.png", "__MACOSX", "notes.txt"):
+        assert said.count(odd) == 1
 
 
 def test_a_folder_without_a_split_is_split_by_class_and_seed(tmp_path: Path) -> None:
-    for name, count in (("a", 10), ("b", 5), ("single", 1)):
-        for index in range(count):
-            put(tmp_path / name / f"{index}.png")
+    counts = {"a": 10, "b": 5, "pair": 2, "single": 1}
+    put_all(tmp_path, *(f"{name}/{index}.png" for name, count in counts.items() for index in range(count)))
     folder = scan(tmp_path, seed=3)
-    assert [folder.val.labels.count(label) for label in range(3)] == [2, 1, 0]
-    assert [folder.train.labels.count(label) for label in range(3)] == [8, 4, 1]
+    assert list(class_counts(folder.val, folder.classes).values()) == [2, 1, 1, 0]
+    assert list(class_counts(folder.train, folder.classes).values()) == [8, 4, 1, 1]
     assert set(folder.train.paths).isdisjoint(folder.val.paths)
     assert scan(tmp_path, seed=3) == folder
     assert scan(tmp_path, seed=4).val.paths != folder.val.paths
+    said = "\n".join(folder.notes)
+    assert "class 'single' has one picture; it is trained on, and not measured" in said
+    assert "one picture in 5 of each class is kept" in said
+    assert "seed 3" in said
+
+
+def test_a_train_folder_alone_is_split_too(tmp_path: Path) -> None:
+    put_all(tmp_path, *(f"train/a/{index}.png" for index in range(5)))
+    folder = scan(tmp_path, seed=0)
+    assert (len(folder.train), len(folder.val)) == (4, 1)
+
+
+def test_one_picture_of_each_class_leaves_nothing_to_measure_with(tmp_path: Path) -> None:
+    put_all(tmp_path, "a/1.png", "b/1.png")
+    with pytest.raises(DataError, match="one picture per class"):
+        scan(tmp_path, seed=0)
 
 
 @pytest.mark.parametrize("there", [[], ["data"], ["data/train/a"], ["data/train/a", "data/val/a"]])
@@ -76,31 +126,30 @@ def test_nothing_to_train_on(tmp_path: Path, there: list[str]) -> None:
         scan(tmp_path / "data", seed=0)
 
 
-@pytest.mark.parametrize(("count", "size"), [(9, 4), (1, 8), (2, 1), (8, 4), (17, 16), (3, 100)])
-def test_no_training_batch_holds_a_single_picture_and_none_is_left_out(count: int, size: int) -> None:
-    plan = order(count, size, seed=0, epoch=1)
-    assert {position for batch in plan for position in batch} == set(range(count))
-    assert all(len(batch) > 1 for batch in plan)
+def test_the_fingerprint_is_of_names_classes_sets_and_sizes_but_not_of_the_place(tmp_path: Path) -> None:
+    def printed(folder: Path) -> str:
+        return scan(folder, seed=0).fingerprint()
+
+    for name in ("here", "there"):
+        put_all(tmp_path / name, "train/a/1.png", "train/b/1.png", "val/a/2.png")
+    first = printed(tmp_path / "here")
+    assert printed(tmp_path / "there") == first
+    grown = tmp_path / "there" / "train" / "a" / "1.png"
+    grown.write_bytes(grown.read_bytes() + b"\0")
+    other_size = printed(tmp_path / "there")
+    grown.rename(grown.with_name("3.png"))
+    other_name = printed(tmp_path / "there")
+    (tmp_path / "here" / "val" / "a" / "2.png").rename(tmp_path / "here" / "train" / "a" / "2.png")
+    put(tmp_path / "here" / "val" / "a" / "1.png")
+    assert len({first, other_size, other_name, printed(tmp_path / "here")}) == 4
 
 
-def test_order_depends_on_seed_and_epoch_alone() -> None:
-    assert order(50, 8, seed=1, epoch=2) == order(50, 8, seed=1, epoch=2)
-    assert order(50, 8, seed=1, epoch=2) != order(50, 8, seed=1, epoch=3)
-    assert order(50, 8, seed=1, epoch=2) != order(50, 8, seed=2, epoch=2)
-
-
-@pytest.mark.parametrize("workers", [1, 4])
-def test_batches_come_in_order_without_the_broken(workers: int) -> None:
-    pictures = PictureSet(tuple(Path(str(i)) for i in range(10)), tuple(range(10)))
-
-    def read(position: int, _: int) -> np.ndarray:  # type: ignore[type-arg]
-        if position == 4:
-            raise PictureError("4", "broken")
-        return np.full((2, 2, 3), position, np.uint8)
-
-    plain = Preprocess(crop_size=2, resize_size=2, mean=(0, 0, 0), std=(1 / 255,) * 3)
-    got = list(batches(pictures, in_turn(10, 3), read, plain, epoch=0, workers=workers))
-    assert [len(batch) for batch in got] == [3, 2, 3, 1]
-    assert torch.cat([batch.labels for batch in got]).tolist() == [0, 1, 2, 3, 5, 6, 7, 8, 9]
-    assert torch.allclose(got[1].inputs[:, 0, 0, 0], torch.tensor([3.0, 5.0]))
-    assert [error.name for error in got[1].broken] == ["4"]
+def test_the_split_is_a_table_of_every_picture(tmp_path: Path) -> None:
+    folder = scan(put_all(tmp_path / "data", "train/ä, b/1.png", "val/ä, b/2.png", "test/ä, b/3.png"), seed=0)
+    folder.write_split(tmp_path / "split.csv")
+    assert list(csv.reader((tmp_path / "split.csv").read_text(encoding="utf-8-sig").splitlines())) == [
+        ["filename", "label", "split"],
+        ["train/ä, b/1.png", "ä, b", "train"],
+        ["val/ä, b/2.png", "ä, b", "val"],
+        ["test/ä, b/3.png", "ä, b", "test"],
+    ]
