@@ -10,9 +10,11 @@ import contextlib
 import ctypes
 import errno
 import os
+import re
 import secrets
 import shutil
 import sys
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from pathlib import Path, PurePosixPath
 from typing import IO, Any, TypeVar
@@ -24,6 +26,7 @@ else:
 
 T = TypeVar("T")
 _READS = 20  # tries against somebody who saves without a pause
+_CLOSED_S = 60.0  # longer than any file that is done waits to be renamed
 _OLD_SUFFIX = "-old"
 _TOP = PurePosixPath()
 _SWAP_FLAG = 2  # RENAME_EXCHANGE of Linux's renameat2 and RENAME_SWAP of macOS's renamex_np
@@ -31,24 +34,62 @@ _SWAP_FLAG = 2  # RENAME_EXCHANGE of Linux's renameat2 and RENAME_SWAP of macOS'
 
 @contextlib.contextmanager
 def replacing(path: Path, mode: str = "w", **open_options: Any) -> Iterator[IO[Any]]:  # noqa: ANN401  # open()'s own
-    """Open a file for writing that takes `path`'s place only when the block ends well."""
-    temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+    """Open a file for writing that takes `path`'s place only when the block ends well.
+
+    What processes that died while they wrote this file left beside it is removed.
+    """
+    remove_abandoned(path)
+    temporary, stream = _opened_for(path, mode, **open_options)
     try:
-        with _opened_for(path, temporary, mode, **open_options) as stream:
+        with stream:
             yield stream
             stream.flush()
             os.fsync(stream.fileno())
-        temporary.replace(path)
+            if fcntl is not None:
+                temporary.replace(path)  # still open, and so still locked
+        if fcntl is None:  # Windows renames no open file
+            temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
 
 
-def _opened_for(path: Path, temporary: Path, mode: str, **open_options: Any) -> IO[Any]:  # noqa: ANN401
-    try:
-        return temporary.open(mode, **open_options)
-    except OSError as error:
-        error.filename = str(path)  # the name that a person gave and knows
-        raise
+def remove_abandoned(path: Path) -> None:
+    """Remove the unfinished files that dead processes left of `path`; those of living ones stay."""
+    name = re.compile(rf"\.{re.escape(path.name)}\.[0-9a-f]{{8}}")
+    with contextlib.suppress(OSError):  # no such folder, or one that may not be read
+        for entry in [entry for entry in path.parent.iterdir() if name.fullmatch(entry.name)]:
+            with contextlib.suppress(OSError):
+                _remove_if_abandoned(entry)
+
+
+def _remove_if_abandoned(file: Path) -> None:
+    if file.is_symlink() or not file.is_file():
+        return
+    if fcntl is None:
+        # Windows refuses while it is open; a living writer closes it for the moment before it is renamed.
+        if time.time() - file.stat().st_mtime > _CLOSED_S:
+            file.unlink()
+        return
+    with file.open("r+b") as stream:
+        fcntl.flock(stream, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        file.unlink()
+
+
+def _opened_for(path: Path, mode: str, **open_options: Any) -> tuple[Path, IO[Any]]:  # noqa: ANN401
+    """A new file beside `path`, locked for as long as it is open."""
+    while True:
+        temporary = path.with_name(f".{path.name}.{secrets.token_hex(4)}")
+        try:
+            stream = temporary.open(mode, **open_options)
+        except OSError as error:
+            error.filename = str(path)  # the name that a person gave and knows
+            raise
+        if fcntl is not None:
+            with contextlib.suppress(OSError):  # a file system without locks: nothing gets cleaned up there
+                fcntl.flock(stream, fcntl.LOCK_EX)
+        if temporary.exists():
+            return temporary, stream
+        stream.close()  # somebody took it for abandoned before it was locked
 
 
 def replace_folder(folder: Path, write: Callable[[Path], None], *, remove: Collection[str] = ()) -> None:
@@ -89,6 +130,14 @@ def replace_folder(folder: Path, write: Callable[[Path], None], *, remove: Colle
             _flush(home)
         finally:
             shutil.rmtree(staging, ignore_errors=True)  # after a swap this is the old folder
+
+
+def tidy(folder: Path) -> None:
+    """Remove what processes that died while they replaced `folder` left beside or in it."""
+    folder = folder.resolve()
+    for home in (folder.parent, folder):
+        with contextlib.suppress(OSError), _locked(home, wait=True):
+            _clean_up(folder, home, f".{folder.name}.saving-")
 
 
 def read_together(paths: Sequence[Path], read: Callable[[], T]) -> T:

@@ -31,8 +31,14 @@ def read_safetensors(path: Path) -> dict[str, Tensor]:
 
 
 def write_safetensors(tensors: Mapping[str, Tensor], path: Path) -> None:
-    """Write with the metadata that marks PyTorch's tensors, which transformers asks for."""
+    """Write with the metadata that marks PyTorch's tensors, which transformers asks for.
+
+    The file may be read by whoever may read a new file here; safetensors alone would keep it to its owner.
+    """
+    path.touch()
+    mode = path.stat().st_mode
     save_file({name: tensor.contiguous() for name, tensor in tensors.items()}, path, metadata={"format": "pt"})
+    path.chmod(mode)
 
 
 def fill(network: nn.Module, tensors: Mapping[str, Tensor], *, source: str) -> None:

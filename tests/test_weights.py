@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 import re
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -69,6 +70,13 @@ def test_the_file_is_marked_as_pytorchs(tmp_path: Path) -> None:
     write_safetensors({"a": torch.zeros(1)}, tmp_path / "f")
     with safe_open(tmp_path / "f", "pt") as file:
         assert file.metadata() == {"format": "pt"}
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows has no such permissions")
+def test_the_file_may_be_read_by_whoever_may_read_others_here(tmp_path: Path) -> None:
+    (tmp_path / "other").touch()
+    write_safetensors({"a": torch.zeros(1)}, tmp_path / "a.safetensors")
+    assert (tmp_path / "a.safetensors").stat().st_mode == (tmp_path / "other").stat().st_mode
 
 
 def test_tensors_in_any_memory_layout_are_written(tmp_path: Path) -> None:
