@@ -34,9 +34,7 @@ class LabelledFolder:
     def notes(self) -> tuple[str, ...]:
         """A line for each kind of oddity."""
         empty = [f"{self.path}: left out, no pictures in them: {_some(self.empty)}"] if self.empty else []
-        odd = [
-            f"{self.path}: passed over {len(found)} {kind}: {_some(found)}" for kind, found in self.passed_over.items()
-        ]
+        odd = [f"{self.path}: passed over {kind}: {_some(found)}" for kind, found in self.passed_over.items()]
         return (*empty, *odd)
 
 
@@ -69,7 +67,7 @@ def find_classes(folder: Path) -> LabelledFolder:
 
 
 def _pictures(folder: Path, top: Path, odd: dict[str, list[str]]) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder):
+    for place, folders, files in os.walk(folder, onerror=_refuse):
         for path in [Path(place, name) for name in sorted(folders)]:
             if kind := _oddity(path):
                 folders.remove(path.name)
@@ -80,6 +78,11 @@ def _pictures(folder: Path, top: Path, odd: dict[str, list[str]]) -> Iterator[Pa
             else:
                 kind = _oddity(path) or "files that are no pictures"
                 odd.setdefault(kind, []).append(path.relative_to(top).as_posix())
+
+
+def _refuse(error: OSError) -> None:
+    """A folder that cannot be listed would silently cost its pictures."""
+    raise DataError(f"{error.filename} cannot be read: {error.strerror}") from error
 
 
 def _oddity(path: Path) -> str | None:

@@ -32,11 +32,19 @@ def train_all(this: Run, learner: Learner, keeper: Keeper, fitted: tuple[float, 
     with this.watch.listening():
         try:
             if fitted is not None:
-                _close(this, keeper, evaluate(this, learner.network), 0, fitted)
+                _close(this, keeper, _evaluate_head(this, learner), 0, fitted)
             while progress.unfinished(this.config.how.epochs):
                 _epoch(this, learner, keeper)
         except StoppedError as error:
             raise _interrupted(keeper) from error
+
+
+def _evaluate_head(this: Run, learner: Learner) -> Answers:
+    try:
+        return evaluate(this, learner.network)
+    except StoppedError as error:
+        # A state without the head's row would go on as a run that never fitted one.
+        raise InterruptedRunError("stopped before anything was worth saving; the same command begins again") from error
 
 
 def _epoch(this: Run, learner: Learner, keeper: Keeper) -> None:

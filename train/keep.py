@@ -102,7 +102,7 @@ class Keeper:
 
         def finish(fresh: Path) -> None:
             nonlocal mark
-            self.state.progress.parity = _prove(fresh, this, answers.positions, probabilities)
+            self.state.progress.parity = _prove(fresh, this, answers.positions, probabilities, fitted.temperature)
             self._write_training(fresh, answers, config.calibration)
             mark = self._write_state(fresh)
 
@@ -177,14 +177,17 @@ def write_history(path: Path, history: Sequence[Row]) -> None:
         table.writerows(history)
 
 
-def _prove(folder: Path, this: Run, positions: Sequence[int], probabilities: np.ndarray) -> dict[str, float]:
+def _prove(
+    folder: Path, this: Run, positions: Sequence[int], probabilities: np.ndarray, temperature: float
+) -> dict[str, float]:
     """Ask the saved folder about real files, as anybody would, and compare with what training says of them."""
     rows = np.unique(np.linspace(0, len(positions) - 1, min(_PROVEN, len(positions))).astype(int))
     predictor = Predictor.from_pretrained(folder, device=this.processes.device)
     paths = [this.folder.val.paths[positions[row]] for row in rows]
     said = np.concatenate([predictor.probabilities([predictor.prepare(path)]) for path in paths])
     largest = float(np.abs(said - probabilities[rows]).max())
-    if not largest <= _TOLERANCE.get(this.processes.device.type, _ELSEWHERE):  # NaN is no proof either
+    # A temperature below 1 magnifies what differs between logits. NaN is no proof either.
+    if not largest <= _TOLERANCE.get(this.processes.device.type, _ELSEWHERE) / min(1.0, temperature):
         raise ParityError(
             f"the model as saved answers otherwise than in training: probabilities differ by up to {largest:.3g} on "
             f"{len(paths)} validation pictures, {paths[0]} among them; it was not kept"

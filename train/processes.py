@@ -111,6 +111,9 @@ def _checked_device(name: str | None) -> torch.device:
 
 
 def _precision(config: TrainConfig, *, cpu: bool) -> str:
+    launched = os.environ.get("ACCELERATE_MIXED_PRECISION")  # as `accelerate launch` was told
+    if config.precision == "auto" and launched in {"bf16", "fp16"}:
+        return launched
     if config.precision == "auto":
         return "bf16" if not cpu and torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
     if config.precision == "fp16" and cpu:

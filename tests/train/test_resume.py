@@ -183,15 +183,16 @@ def test_a_stopped_run_says_how_to_go_on_and_goes_on_with_the_same_bits(
     assert not (output / STATE_NAME).exists()
 
 
-def test_a_run_stopped_while_the_head_is_fitted_begins_again(
-    data: Path, start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+@pytest.mark.parametrize(("owner", "name"), [(running, "fit_head"), (epochs, "evaluate")])
+def test_a_run_stopped_before_the_head_is_kept_begins_again(
+    data: Path, start: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], owner: Any, name: str
 ) -> None:
     mine = copied(data, tmp_path / "data")
-    for name in ("train", "val"):
-        (mine / name / "0").rename(mine / name / "zero")
+    for split in ("train", "val"):
+        (mine / split / "0").rename(mine / split / "zero")
     flags = f"--weights {start} --augment none --epochs 1 --batch-size 16 --deterministic".split()
     with pytest.MonkeyPatch.context() as patch:
-        signalling(running, "fit_head", patch)
+        signalling(owner, name, patch)
         assert main(command(mine, tmp_path / "out", *flags)) == 130
     assert "the same command" in capsys.readouterr().out.splitlines()[-1]
     assert main(command(mine, tmp_path / "out", *flags)) == 0
