@@ -58,7 +58,7 @@ def _run(config: TrainConfig, console: Console) -> int:
         return 130
     if result.report is not None:
         if result.skipped:
-            console.line(f"{result.skipped} pictures could not be read and were skipped")
+            console.line(f"{result.skipped} picture{'s' * (result.skipped > 1)} could not be read and left out")
         announce(console, result.report)
         console.line(
             f"saved {config.output}: epoch {result.best_epoch}, proven on real files: the saved model's "
