@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tars_hub.cli_flags import add_hub_flags, add_machine_flags
+from tars_hub.config import printable
 from tars_hub.errors import UsageError
 
 if TYPE_CHECKING:
@@ -235,9 +236,6 @@ def _about_changes(comparison: Comparison, given: argparse.Namespace) -> list[st
     return [*lines, *([f"{more:,} more changed; {hint}"] if more else [])]
 
 
-def _printable(text: str) -> str:
-    """Control characters, which could rewrite a terminal, as escapes; letters of any language stay."""
-    return "".join(
-        char if char.isprintable() or char == "\t" else char.encode("unicode_escape", "backslashreplace").decode()
-        for char in text
-    )
+def _printable(line: str) -> str:
+    """Tabs stand between columns."""
+    return "\t".join(map(printable, line.split("\t")))

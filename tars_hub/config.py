@@ -215,6 +215,13 @@ def shown(value: object) -> str:
     return short.repr(value)
 
 
+def printable(text: str) -> str:
+    """Control characters, which could rewrite a terminal, as escapes; letters of any language stay."""
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode() for char in text
+    )
+
+
 def shown_name(name: str) -> str:
     """A name a stranger gave, for a message: as it is where that is one short line."""
     return name if name.isprintable() and 0 < len(name) <= 100 else shown(name)

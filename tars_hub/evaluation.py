@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from tars_hub.config import shown_name
 from tars_hub.errors import DataError, ModelError, PictureError, UsageError
-from tars_hub.labelled import LabelledFolder
+from tars_hub.labelled import LabelledFolder, is_part
 
 if TYPE_CHECKING:
     from tars_hub.predict import Predictor
@@ -142,7 +142,7 @@ def held_out_folder(folder: Path, split: str | None = None) -> tuple[Path, str |
         return folder / split, split
     there = _folders(folder)
     for name in _HELD_OUT:
-        if name in there:
+        if is_part(folder / name):
             return folder / name, name
     if there == ["train"]:
         raise DataError(f"{folder} holds train/ alone, which taught the model; `--split train` measures by it still")

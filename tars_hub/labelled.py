@@ -66,8 +66,18 @@ def find_classes(folder: Path) -> LabelledFolder:
     )
 
 
+def is_part(folder: Path) -> bool:
+    """Whether a folder named train, val or test is a part of the pictures: it holds class folders, and is not one."""
+    return folder.is_dir() and any(entry.is_dir() and _oddity(entry) is None for entry in folder.iterdir())
+
+
 def _pictures(folder: Path, top: Path, odd: dict[str, list[str]]) -> Iterator[Path]:
-    for place, folders, files in os.walk(folder, onerror=_refuse):
+    entered = {_identity(folder)}
+    for place, folders, files in os.walk(folder, onerror=_refuse, followlinks=True):
+        for path in [Path(place, name) for name in folders if Path(place, name).is_symlink()]:
+            if _identity(path) in entered:  # a link to what holds it would lead round for ever
+                folders.remove(path.name)
+            entered.add(_identity(path))
         for path in [Path(place, name) for name in sorted(folders)]:
             if kind := _oddity(path):
                 folders.remove(path.name)
@@ -78,6 +88,11 @@ def _pictures(folder: Path, top: Path, odd: dict[str, list[str]]) -> Iterator[Pa
             else:
                 kind = _oddity(path) or "files that are no pictures"
                 odd.setdefault(kind, []).append(path.relative_to(top).as_posix())
+
+
+def _identity(folder: Path) -> tuple[int, int]:
+    found = folder.stat()
+    return found.st_dev, found.st_ino
 
 
 def _refuse(error: OSError) -> None:

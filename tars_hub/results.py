@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from tars_hub.config import printable
 from tars_hub.errors import PictureError
 from tars_hub.files import replacing
 from tars_hub.predict import Prediction, Predictor
@@ -45,10 +46,10 @@ def text_line(answer: FileAnswer) -> str:
     For a picture that was not read: `path<TAB>not read: reason`.
     """
     if not isinstance(answer.found, Prediction):
-        return f"{_printable(str(answer.path))}\tnot read: {_printable(answer.status)}"
+        return f"{printable(str(answer.path))}\tnot read: {printable(answer.status)}"
     doubt = "not sure: nearest is " if answer.found.declined else ""
-    shown = ", ".join(f"{_printable(label)} {probability:.1%}" for label, probability in answer.found.top)
-    return f"{_printable(str(answer.path))}\t{doubt}{shown}"
+    shown = ", ".join(f"{printable(label)} {probability:.1%}" for label, probability in answer.found.top)
+    return f"{printable(str(answer.path))}\t{doubt}{shown}"
 
 
 def json_line(answer: FileAnswer) -> str:
@@ -97,10 +98,3 @@ def csv_table(path: Path | None, classes: Sequence[str], top_k: int) -> Iterator
             table.writerow([*first, int(found.declined), *more])
 
         yield write
-
-
-def _printable(text: str) -> str:
-    """Control characters, which could rewrite a terminal, as escapes; letters of any language stay."""
-    return "".join(
-        char if char.isprintable() else char.encode("unicode_escape", "backslashreplace").decode() for char in text
-    )

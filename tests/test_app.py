@@ -123,7 +123,7 @@ def test_the_first_start_trains_and_the_second_does_not(tmp_path: Path) -> None:
     with started(command, checkout, tmp_path / "first.log") as address:
         assert urlopen(address).status == 200  # our own server
     first = (tmp_path / "first.log").read_text(errors="replace")
-    accuracy = re.search(r"([\d.]+)% of 359 validation pictures", first)
+    accuracy = re.search(r"top-1 +([\d.]+)% .* of 359 pictures", first)
     drawn = re.search(r"it reads ([\d.]+)%", first)
     assert accuracy is not None
     assert drawn is not None

@@ -158,7 +158,7 @@ def test_only_keeps_what_is_named(digits: Path, predictor: Predictor) -> None:
 )
 def test_the_part_to_measure_by(tmp_path: Path, there: list[str], asked: str | None, part: str | None) -> None:
     for name in [*there, ".hidden"]:
-        (tmp_path / name).mkdir()
+        (tmp_path / name / "cat").mkdir(parents=True)
     assert held_out_folder(tmp_path, asked) == (tmp_path / part if part else tmp_path, part)
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from tars_hub.errors import DataError
-from tars_hub.labelled import find_classes
+from tars_hub.labelled import find_classes, is_part
 
 
 def touch(*paths: Path) -> None:
@@ -64,3 +64,20 @@ def test_a_folder_that_cannot_be_listed_is_an_error_and_costs_no_pictures_silent
     monkeypatch.setattr(os, "scandir", scandir)
     with pytest.raises(DataError, match=r"locked cannot be read: Permission denied"):
         find_classes(tmp_path)
+
+
+def test_linked_folders_are_entered_once(tmp_path: Path) -> None:
+    touch(tmp_path / "data" / "a" / "1.png", tmp_path / "elsewhere" / "2.png")
+    for name, target in (("more", "elsewhere"), ("round", "data/a")):
+        try:
+            (tmp_path / "data" / "a" / name).symlink_to(tmp_path / target, target_is_directory=True)
+        except OSError:
+            pytest.skip("this system lets nobody make links")
+    found = find_classes(tmp_path / "data")
+    assert sorted(path.name for path in found.pictures["a"]) == ["1.png", "2.png"]
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    touch(tmp_path / "bus" / "1.png", tmp_path / "train" / "1.png", tmp_path / "val" / "bus" / "1.png")
+    assert not is_part(tmp_path / "train")
+    assert is_part(tmp_path / "val")

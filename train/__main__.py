@@ -9,11 +9,19 @@ import sys
 import threading
 from collections.abc import Iterator, Sequence
 
+from tars_hub.config import printable
 from tars_hub.errors import TarsError
 
 from .config import TrainConfig
 from .console import Console
 from .flags import parse
+
+_ADVICE = {
+    "out of memory": "the device's memory is full; a smaller --batch-size, or --set accumulate=2, takes less",
+    "does not have a deterministic implementation": (
+        "--deterministic: this backbone has no repeatable way to be trained on this device; cpu has, and resnet50 does"
+    ),
+}
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -29,7 +37,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 130
     except (TarsError, OSError) as error:
         if os.environ.get("LOCAL_RANK", "0") == "0":  # of the processes on a machine, which fail alike, one speaks
-            print(f"tars: {describe(error)}", file=sys.stderr)  # noqa: T201  # the edge
+            print(f"tars: {printable(describe(error))}", file=sys.stderr)  # noqa: T201  # the edge
+        return 2
+    except RuntimeError as error:  # torch's own, of what a person can mend
+        known = next((advice for words, advice in _ADVICE.items() if words in str(error)), None)
+        if known is None:
+            raise
+        print(f"tars: {known}", file=sys.stderr)  # noqa: T201  # the edge
         return 2
 
 

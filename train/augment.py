@@ -15,7 +15,7 @@ import numpy as np
 from numpy.random import Generator
 from numpy.typing import NDArray
 
-from tars_hub.config import Preprocess
+from tars_hub.config import MAX_SIDE_PX, Preprocess
 from tars_hub.preprocess import fit, resize
 from tars_hub.quiet import cv2
 
@@ -75,10 +75,8 @@ def _random_crop(pixels: Pixels, prepare: Preprocess, preset: Preset, rng: Gener
     """A crop of random area and shape, as Inception was trained (Szegedy et al. 2015, arXiv:1409.4842)."""
     size = prepare.crop_size
     if prepare.crop == "pad":
-        longer = max(pixels.shape[:2])
-        pixels = fit(
-            pixels, Preprocess(crop_size=min(longer, 4 * size), resize_size=4096, crop="pad", mean=prepare.mean)
-        )
+        side = min(max(pixels.shape[:2]), 4 * size, MAX_SIDE_PX)
+        pixels = fit(pixels, Preprocess(crop_size=side, resize_size=MAX_SIDE_PX, crop="pad", mean=prepare.mean))
     height, width = pixels.shape[:2]
     area = rng.uniform(preset.min_area, 1.0)
     shape = math.exp(rng.uniform(math.log(3 / 4), math.log(4 / 3)))

@@ -7,6 +7,7 @@ from collections.abc import Iterable
 
 from tqdm import tqdm
 
+from tars_hub.config import printable
 from tars_hub.errors import PictureError
 
 
@@ -25,7 +26,7 @@ class Console:
         """One line, above a bar that may be running."""
         if self._silent:
             return
-        tqdm.write(text, file=sys.stdout)
+        tqdm.write(printable(text), file=sys.stdout)
         sys.stdout.flush()
 
     def report_broken(self, errors: Iterable[PictureError]) -> None:

@@ -13,7 +13,7 @@ import numpy as np
 
 from tars_hub.errors import DataError
 from tars_hub.files import replacing
-from tars_hub.labelled import LabelledFolder, find_classes
+from tars_hub.labelled import LabelledFolder, find_classes, is_part
 
 _VAL_NAMES = ("val", "valid", "validation")
 _VAL_SHARE = 0.2  # of a folder that comes without a split
@@ -89,12 +89,12 @@ def scan(folder: Path, *, seed: int) -> PictureFolder:
     """
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; it must hold train/CLASS/* and val/CLASS/*, or CLASS/*")
-    if not (folder / "train").is_dir():
+    if not is_part(folder / "train"):
         _refuse_half_a_layout(folder)
         return _split(find_classes(folder), None, folder, seed)
     train = find_classes(folder / "train")
-    val = next((find_classes(folder / name) for name in _VAL_NAMES if (folder / name).is_dir()), None)
-    test = find_classes(folder / "test") if (folder / "test").is_dir() else None
+    val = next((find_classes(folder / name) for name in _VAL_NAMES if is_part(folder / name)), None)
+    test = find_classes(folder / "test") if is_part(folder / "test") else None
     return _split(train, test, folder, seed) if val is None else _matched(train, val, test, folder)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+import os
 import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -160,13 +161,13 @@ def best_row(progress: Progress) -> Row:
 
 def dataset_name(data: Path) -> str:
     """The data folder's own name, without the way to it."""
-    return data.resolve().name
+    return os.fsencode(data.resolve().name).decode("utf-8", "replace")
 
 
 def write_json(path: Path, found: object) -> None:
     """Write it whole or not at all."""
     with replacing(path, encoding="utf-8") as stream:
-        json.dump(found, stream, indent=2, ensure_ascii=False)
+        json.dump(found, stream, indent=2)  # in ASCII, because a path need not be Unicode
 
 
 def write_history(path: Path, history: Sequence[Row]) -> None:

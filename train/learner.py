@@ -76,7 +76,8 @@ class Learner:
         accelerator = self._processes.accelerator
         inputs, targets, draws, weight = self._shown(part, epoch)
         if weight == 0:
-            self.model.eval()  # a picture that is none must not enter BatchNorm's statistics
+            # Pictures that are none must not enter BatchNorm's statistics; all else, auxiliary heads too, must run.
+            set_training(self.model, "keep")
         self._noise.seed(self._config.seed, epoch, draws, self._processes.device)
         with contextlib.nullcontext() if last else accelerator.no_sync(self._wrapped):
             losses, logits = self._losses(inputs, targets)
@@ -92,16 +93,16 @@ class Learner:
     def _shown(self, part: Batch, epoch: int) -> tuple[Tensor, Tensor, list[int], float]:
         """Inputs and targets on the device, with each one's draw and weight.
 
-        A picture alone is shown twice, at half the weight: BatchNorm cannot train on one. Where there is none, one of
-        zeros without weight keeps this process in step with the others.
+        A picture alone is shown twice, at half the weight: BatchNorm cannot train on one. Where there is none, two of
+        zeros without weight keep this process in step with the others.
         """
         inputs, targets = mix(
             part, one_hot(part.labels, self.model.num_classes), self._recipe, seed=self._config.seed, epoch=epoch
         )
         draws, weight = list(part.draws), 1.0
         if len(part) == 0:
-            inputs, targets = torch.zeros(1, *inputs.shape[1:]), torch.zeros(1, self.model.num_classes)
-            draws, weight = [0], 0.0
+            inputs, targets = torch.zeros(2, *inputs.shape[1:]), torch.zeros(2, self.model.num_classes)
+            draws, weight = [0, 0], 0.0
         elif len(part) == 1:
             inputs, targets = inputs.repeat(2, 1, 1, 1), targets.repeat(2, 1)
             draws, weight = draws * 2, 0.5

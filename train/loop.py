@@ -176,8 +176,9 @@ def evaluate(this: Run, network: nn.Module) -> Answers:
         StoppedError: somebody asked for it.
         DataError: no picture could be read.
     """
-    network.eval()
     processes, pictures = this.processes, this.folder.val
+    processes.share_buffers(network)
+    network.eval()
     plan = in_turn(len(pictures), this.config.how.batch_size)[processes.rank :: processes.count]
     found: list[tuple[tuple[int, ...], NDArray[np.float32]]] = []
     with this.console.bar("validation", len(pictures)) as bar:
@@ -185,7 +186,7 @@ def evaluate(this: Run, network: nn.Module) -> Answers:
             if len(batch):
                 inputs = batch.inputs.to(processes.device, memory_format=torch.channels_last, non_blocking=True)
                 found.append((batch.draws, network(inputs).float().cpu().numpy()))
-            bar.update(batch.planned * processes.count)
+            bar.update(min(batch.planned * processes.count, len(pictures) - bar.n))
             if processes.count == 1 and this.watch.asked:
                 raise StoppedError
     share_broken(this)

@@ -9,19 +9,23 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from types import FrameType
 from typing import Any, TypeVar
 
 import torch
 from accelerate import Accelerator, PartialState
 from accelerate.state import AcceleratorState
-from accelerate.utils import broadcast_object_list, gather_object
+from accelerate.utils import InitProcessGroupKwargs, broadcast_object_list, gather_object
+from torch import nn
 
 from tars_hub.errors import TarsError, UsageError
 
 from .config import TrainConfig
 
 T = TypeVar("T")
+
+_PATIENCE = timedelta(days=7)  # of processes that wait while the main one measures or writes
 
 _PLAIN = frozenset({"NO", "MULTI_CPU", "MULTI_GPU", "MULTI_XPU", "MULTI_NPU", "MULTI_HPU", "MULTI_MLU"})
 
@@ -57,6 +61,12 @@ class Processes:
         """The main process's value, for everybody."""
         return value if self.count == 1 else broadcast_object_list([value])[0]
 
+    def share_buffers(self, network: nn.Module) -> None:
+        """Give everybody the main process's buffers: BatchNorm's statistics are those of each one's own pictures."""
+        if self.count > 1:
+            for buffer in network.buffers():
+                torch.distributed.broadcast(buffer.data, 0)
+
     def once(self, act: Callable[[], T]) -> T | None:
         """Let the main process act, and all wait for it; what it raises, all raise as ours. Its result is its own."""
         result: T | None = None
@@ -84,7 +94,8 @@ def started(config: TrainConfig) -> Iterator[Processes]:
         if not PartialState._shared_state or PartialState().num_processes == 1:
             AcceleratorState._reset_state(reset_partial_state=True)  # an earlier run in this process chose otherwise
         try:
-            accelerator = Accelerator(cpu=cpu, mixed_precision=_precision(config, cpu=cpu))
+            patience = InitProcessGroupKwargs(timeout=_PATIENCE)
+            accelerator = Accelerator(cpu=cpu, mixed_precision=_precision(config, cpu=cpu), kwargs_handlers=[patience])
         except (ValueError, RuntimeError) as error:
             raise UsageError(f"training cannot start here: {' '.join(str(error).split())[:200]}") from error
         if accelerator.distributed_type.name not in _PLAIN:
@@ -105,6 +116,8 @@ def _checked_device(name: str | None) -> torch.device:
         torch.empty(1, device=device)
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise UsageError(f"--device {chosen} cannot be used here; cpu always can") from error
+    if device.type == "meta":
+        raise UsageError("--device meta computes nothing; cpu always can")
     if device.type == "cuda" and device.index is not None:
         torch.cuda.set_device(device)
     return device
@@ -115,10 +128,15 @@ def _precision(config: TrainConfig, *, cpu: bool) -> str:
     if config.precision == "auto" and launched in {"bf16", "fp16"}:
         return launched
     if config.precision == "auto":
-        return "bf16" if not cpu and torch.cuda.is_available() and torch.cuda.is_bf16_supported() else "no"
+        return "bf16" if not cpu and torch.cuda.is_available() and _has_bf16() else "no"
     if config.precision == "fp16" and cpu:
         raise UsageError("--precision fp16 needs a GPU; bf16 works on a CPU too")
     return {"fp32": "no"}.get(config.precision, config.precision)
+
+
+def _has_bf16() -> bool:
+    """In hardware: emulated it is slower than fp32."""
+    return bool(torch.cuda.is_bf16_supported(including_emulation=False))
 
 
 @contextlib.contextmanager

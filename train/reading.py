@@ -29,7 +29,8 @@ class Reader:
         self._pictures = pictures
         self._decode = decode_one
         self._finish = finish
-        self._keeps = len(pictures) * side * side * 3 * _USUAL_SHAPE < _KEEP_BYTES
+        # None are kept where not all will fit; and where the estimate was wrong, no more than do.
+        self._room = _KEEP_BYTES if len(pictures) * side * side * 3 * _USUAL_SHAPE < _KEEP_BYTES else 0
         self._kept: dict[int, Pixels | PictureError] = {}
 
     def __call__(self, draw: int, epoch: int) -> Pixels:
@@ -37,11 +38,16 @@ class Reader:
         decoded = self._kept.get(position)
         if decoded is None:
             decoded = self._try(position)
-            if self._keeps:
-                self._kept[position] = decoded
+            self._keep(position, decoded)
         if isinstance(decoded, PictureError):
             raise decoded
         return self._finish(decoded, draw, epoch)
+
+    def _keep(self, position: int, decoded: Pixels | PictureError) -> None:
+        size = 0 if isinstance(decoded, PictureError) else decoded.nbytes
+        if size < self._room:
+            self._room -= size
+            self._kept[position] = decoded
 
     def _try(self, position: int) -> Pixels | PictureError:
         try:

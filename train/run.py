@@ -147,7 +147,7 @@ def _halves(model: TarsClassifier, how: Recipe, processes: Processes) -> int:
 
 
 def _fetched(config: TrainConfig, processes: Processes) -> Start:
-    with processes.accelerator.main_process_first():  # one download, not one for each process
+    with processes.accelerator.local_main_process_first():  # one download a machine
         return fetch(config)
 
 

@@ -153,3 +153,10 @@ def test_the_split_is_a_table_of_every_picture(tmp_path: Path) -> None:
         ["val/ä, b/2.png", "ä, b", "val"],
         ["test/ä, b/3.png", "ä, b", "test"],
     ]
+
+
+def test_a_flat_folder_may_have_a_class_called_train(tmp_path: Path) -> None:
+    for name in ("bus", "train"):
+        for index in range(5):
+            put(tmp_path / name / f"{index}.png")
+    assert scan(tmp_path, seed=0).classes == ("bus", "train")

@@ -114,8 +114,8 @@ def assert_nothing_was_lost(found: dict[str, Any]) -> None:
     ("what", "kills"),
     [
         ("scratch", 12),
-        pytest.param("scratch", 60, marks=pytest.mark.slow),
-        pytest.param("finetune", 60, marks=pytest.mark.slow),
+        pytest.param("scratch", 24, marks=pytest.mark.slow),
+        pytest.param("finetune", 24, marks=pytest.mark.slow),
     ],
 )
 def test_a_run_killed_at_any_moment_ends_with_the_same_bits(
@@ -133,8 +133,8 @@ def test_a_run_killed_at_any_moment_ends_with_the_same_bits(
         ("_save_state", 3),
         ("_save_best", 3),
         ("finish", 3),
-        pytest.param("_save_best", 60, marks=pytest.mark.slow),
-        pytest.param("finish", 40, marks=pytest.mark.slow),
+        pytest.param("_save_best", 24, marks=pytest.mark.slow),
+        pytest.param("finish", 16, marks=pytest.mark.slow),
     ],
 )
 def test_a_death_inside_a_save_leaves_the_old_or_the_new(
