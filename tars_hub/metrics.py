@@ -90,9 +90,9 @@ def measure(evaluated: Evaluated, calibration: Calibration, *, fitted_here: bool
     if len(evaluated) == 0:
         raise DataError("there are no pictures to measure by")
     labels, logits = evaluated.labels, evaluated.logits
-    places = _places(logits, labels)
-    right = int((places == 0).sum())
-    within = int((places < 5).sum())
+    place = places(logits, labels)
+    right = int((place == 0).sum())
+    within = int((place < 5).sum())
     return Metrics(
         pictures=len(labels),
         top1=right / len(labels),
@@ -157,7 +157,7 @@ def confusion_counts(evaluated: Evaluated) -> NDArray[np.int64]:
     return np.bincount(pairs, minlength=classes**2).reshape(classes, classes)
 
 
-def _places(logits: Floats, labels: NDArray[np.int64]) -> NDArray[np.int64]:
+def places(logits: Floats, labels: NDArray[np.int64]) -> NDArray[np.int64]:
     """(N,) at which place the right class comes, from 0; of equal logits the first class comes first."""
     own = np.take_along_axis(logits, labels[:, None], axis=1)
     before = np.arange(logits.shape[1]) < labels[:, None]

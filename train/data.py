@@ -107,7 +107,7 @@ def class_counts(pictures: PictureSet, classes: Sequence[str]) -> dict[str, int]
 def _refuse_half_a_layout(folder: Path) -> None:
     """A `val` or `test` of classes without a `train` is a mistake, and would be taken for a class."""
     for name in (*_VAL_NAMES, "test"):
-        if (folder / name).is_dir() and any(entry.is_dir() for entry in (folder / name).iterdir()):
+        if is_part(folder / name):
             raise DataError(f"{folder} holds {name} but no train; it must hold both, or a folder for each class")
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -14,13 +14,13 @@ from tars_hub import plots
 from tars_hub.calibration import softmax
 from tars_hub.card import Measured, write_card
 from tars_hub.config import CARD_NAME, FIGURES, HISTORY, METRICS
-from tars_hub.errors import PictureError, UsageError
+from tars_hub.errors import UsageError
 from tars_hub.evaluation import Evaluated, evaluate
 from tars_hub.files import replace_folder
 from tars_hub.listing import find_pictures
 from tars_hub.metrics import Metrics, measure, measure_unknown
 from tars_hub.predict import Predictor
-from tars_hub.report import write_report
+from tars_hub.report import summary, write_report
 
 from .config import IMAGENET, NO_WEIGHTS, TrainConfig
 from .console import Console
@@ -106,12 +106,16 @@ def check_unknown(config: TrainConfig) -> None:
 
 
 def _ask(this: Run, predictor: Predictor, pictures: PictureSet, name: str) -> Evaluated:
-    with this.console.bar(f"the saved model, {name}", len(pictures)) as bar:
+    return _asked(this, predictor, pictures, [this.folder.name_of(path) for path in pictures.paths], name)
+
+
+def _asked(this: Run, predictor: Predictor, pictures: PictureSet, names: Sequence[str], title: str) -> Evaluated:
+    with this.console.bar(f"the saved model, {title}", len(pictures)) as bar:
         found, broken = evaluate(
             predictor,
             pictures.paths,
             pictures.labels,
-            names=[this.folder.name_of(path) for path in pictures.paths],
+            names=names,
             batch_size=this.config.how.batch_size,
             on_progress=bar.update,
         )
@@ -120,19 +124,12 @@ def _ask(this: Run, predictor: Predictor, pictures: PictureSet, name: str) -> Ev
 
 
 def _unknown(this: Run, predictor: Predictor, folder: Path, known: Evaluated) -> dict[str, Any]:
-    paths = find_pictures([folder])
-    rows: list[NDArray[np.float32]] = []
-    with this.console.bar("pictures of no class", len(paths)) as bar:
-        for path in paths:
-            try:
-                rows.append(predictor.probabilities([predictor.prepare(path)]))
-            except PictureError as error:
-                this.console.report_broken([error])
-            bar.update()
-    if not rows:
-        raise UsageError(f"--unknown {folder} holds no picture that can be read")
+    paths = tuple(find_pictures([folder]))
+    pictures = PictureSet(paths, (0,) * len(paths))  # the labels are not looked at
+    found = _asked(this, predictor, pictures, [str(path) for path in paths], "pictures of no class")
     calibration = predictor.calibration
-    return measure_unknown(np.concatenate(rows), calibration.threshold, softmax(known.logits, calibration.temperature))
+    probabilities = [softmax(each.logits, calibration.temperature) for each in (found, known)]
+    return measure_unknown(probabilities[0], calibration.threshold, probabilities[1])
 
 
 def _picture_of(predictor: Predictor, this: Run, found: Evaluated) -> Callable[[int], NDArray[np.uint8]]:
@@ -184,8 +181,6 @@ def _variations(this: Run) -> str:
 
 def announce(console: Console, report: Report) -> None:
     """Lines for the terminal."""
-    from tars_hub.report import summary
-
     for line in summary(report.metrics):
         console.line(line)
     if report.unknown is not None and report.unknown["declined"] is not None:

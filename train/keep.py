@@ -14,11 +14,11 @@ import numpy as np
 
 from tars_hub import calibration
 from tars_hub.card import Measured, write_card
-from tars_hub.config import HISTORY, METRICS, WEIGHTS_NAME, Calibration
+from tars_hub.config import HISTORY, METRICS, WEIGHTS_NAME
 from tars_hub.errors import TarsError, UsageError
 from tars_hub.evaluation import Evaluated
 from tars_hub.files import replacing
-from tars_hub.metrics import measure
+from tars_hub.metrics import Metrics, measure
 from tars_hub.model import TarsClassifier
 from tars_hub.predict import Predictor
 
@@ -100,18 +100,16 @@ class Keeper:
         config = replace(self.learner.model.config, calibration=fitted)
         model = TarsClassifier(config, self.learner.network)
         probabilities = calibration.softmax(answers.logits, fitted.temperature)
+        found = measure(evaluated(this, answers), fitted, fitted_here=True, error=this.config.target_error)
 
         def finish(fresh: Path) -> None:
             nonlocal mark
             self.state.progress.parity = _prove(fresh, this, answers.positions, probabilities, fitted.temperature)
-            self._write_training(fresh, answers, config.calibration)
+            self._write_training(fresh, found)
             mark = self._write_state(fresh)
 
         measured = Measured(
-            accuracy=float((answers.logits.argmax(1) == answers.labels).mean()),
-            pictures=len(answers.labels),
-            dataset=dataset_name(this.config.data),
-            split="val",
+            accuracy=found.top1, pictures=found.pictures, dataset=dataset_name(this.config.data), split="val"
         )
         model.save_pretrained(
             this.config.output,
@@ -121,10 +119,9 @@ class Keeper:
         )
         self.mark = mark
 
-    def _write_training(self, fresh: Path, answers: Answers, fitted: Calibration) -> None:
+    def _write_training(self, fresh: Path, found: Metrics) -> None:
         this, progress = self.this, self.state.progress
         (fresh / METRICS).parent.mkdir(exist_ok=True)
-        found = measure(evaluated(this, answers), fitted, fitted_here=True, error=this.config.target_error)
         facts = {"split": "val", "epoch": best_row(progress)["epoch"], "finished": False, "parity": progress.parity}
         write_json(fresh / METRICS, found.to_dict() | facts)
         write_history(fresh / HISTORY, progress.history)

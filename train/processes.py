@@ -68,13 +68,13 @@ class Processes:
                 torch.distributed.broadcast(buffer.data, 0)
 
     def once(self, act: Callable[[], T]) -> T | None:
-        """Let the main process act, and all wait for it; what it raises, all raise as ours. Its result is its own."""
+        """Let the main process act, and all wait for it; what a person can mend, all raise. Its result is its own."""
         result: T | None = None
-        failure: TarsError | None = None
+        failure: TarsError | OSError | None = None
         if self.is_main:
             try:
                 result = act()
-            except TarsError as error:
+            except (TarsError, OSError) as error:
                 failure = error
         failure = self.from_main(failure)
         if failure is not None:

@@ -14,7 +14,7 @@ import torch
 from tars_hub.errors import PictureError
 from tars_hub.preprocess import decode
 
-from .announce import describe
+from .announce import describe_training
 from .config import TrainConfig
 from .console import Console
 from .data import PictureFolder, class_counts, scan
@@ -52,7 +52,7 @@ def rehearse(config: TrainConfig, console: Console) -> None:
         this = set_up(config, console, processes, folder, model, Progress())
         for note in folder.notes:
             console.line(f"note: {note}")
-        for line in itertools.chain(_counts(folder), _sizes(folder), describe(this, model)[2:]):
+        for line in itertools.chain(_counts(folder), _sizes(folder), describe_training(this, model)):
             console.line(line)
         learner = Learner(model, heads, config, processes, updates=0)
         console.line(_times(this, learner))

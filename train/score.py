@@ -6,13 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import NDArray
 from sklearn.metrics import f1_score, recall_score
 
-from .config import Metric
+from tars_hub.calibration import Floats, Labels, negative_log_likelihood
+from tars_hub.metrics import places
 
-Floats = NDArray[np.float32]
-Labels = NDArray[np.int64]
+from .config import Metric
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,23 +28,16 @@ class Score:
 
 def score(logits: Floats, labels: Labels) -> Score:
     """(N, C) logits and (N,) labels to their figures."""
-    best = logits.argmax(axis=1)
-    own = np.take_along_axis(logits, labels[:, None], axis=1)
+    best, place = logits.argmax(axis=1), places(logits, labels)
     occurring = np.unique(labels)
     return Score(
-        loss=_loss(logits, labels),
-        top1=float((best == labels).mean()),
-        top5=float(((logits > own).sum(axis=1) < 5).mean()),
+        loss=negative_log_likelihood(logits, labels),
+        top1=float((place == 0).mean()),
+        top5=float((place < 5).mean()),
         f1=float(f1_score(labels, best, labels=occurring, average="macro", zero_division=0)),
         balanced_accuracy=float(recall_score(labels, best, labels=occurring, average="macro", zero_division=0)),
         pictures=len(labels),
     )
-
-
-def _loss(logits: Floats, labels: Labels) -> float:
-    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    own = np.take_along_axis(shifted, labels[:, None], axis=1)[:, 0]
-    return float((np.log(np.exp(shifted).sum(axis=1)) - own).mean())
 
 
 def rank(row: Mapping[str, float | None], metric: Metric) -> tuple[float, float]:
