@@ -1,0 +1,1 @@
+"""What the hub knows besides bytes: one interface, and SQL behind it."""

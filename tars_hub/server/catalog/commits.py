@@ -1,0 +1,80 @@
+"""How a commit gets into the tables, and how refs move; steps within a transaction."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Row, and_, delete, select, update
+from sqlalchemy.exc import IntegrityError
+
+from tars_hub.server.catalog.interface import RefMovedError
+from tars_hub.server.catalog.links import mark_committed
+from tars_hub.server.catalog.schema import commits, files, refs, repository_commits, trees
+from tars_hub.server.catalog.statements import insert_absent
+from tars_hub.server.records import Commit, File, NewCommit, RefChange
+
+
+def store(connection: Connection, repo_id: int, new: NewCommit) -> None:
+    """Keep a commit with its trees and files; what is there already stays as it is."""
+    insert_absent(connection, commits, [_row(new.commit)])
+    insert_absent(connection, repository_commits, [{"repository_id": repo_id, "oid": new.commit.oid}])
+    insert_absent(connection, trees, [{"oid": oid, "encoded": encoded} for oid, encoded in new.trees.items()])
+    insert_absent(connection, files, [_file_row(file) for file in new.files])
+    mark_committed(connection, repo_id, (file.sha256 for file in new.files))
+
+
+def move_refs(connection: Connection, repo_id: int, changes: Sequence[RefChange]) -> None:
+    """Raises RefMovedError where a ref is not at its `old`; the transaction must end with that."""
+    for change in changes:
+        try:
+            done = _moved(connection, repo_id, change)
+        except IntegrityError as error:  # the repository was removed meanwhile, and its refs with it
+            raise RefMovedError(change.name) from error
+        if not done:
+            raise RefMovedError(change.name)
+
+
+def _moved(connection: Connection, repo_id: int, change: RefChange) -> bool:
+    named = and_(refs.c.repository_id == repo_id, refs.c.name == change.name)
+    if change.old is None:
+        if change.new is None:
+            return connection.execute(select(refs.c.name).where(named)).first() is None
+        return insert_absent(connection, refs, [{"repository_id": repo_id, "name": change.name, "commit": change.new}])
+    there = and_(named, refs.c.commit == change.old)
+    if change.new is None:
+        return connection.execute(delete(refs).where(there)).rowcount > 0
+    return connection.execute(update(refs).where(there).values(commit=change.new)).rowcount > 0
+
+
+def _row(commit: Commit) -> dict[str, Any]:
+    return {
+        "oid": commit.oid,
+        "tree": commit.tree,
+        "first_parent": commit.parents[0] if commit.parents else None,
+        "parents": " ".join(commit.parents),
+        "author": commit.author,
+        "at": commit.at,
+        "message": commit.message,
+    }
+
+
+def commit_of(row: Row[Any]) -> Commit:
+    """A row of commits as a record."""
+    return Commit(
+        oid=row.oid,
+        tree=row.tree,
+        parents=tuple(row.parents.split()),
+        author=row.author,
+        at=row.at,
+        message=row.message,
+    )
+
+
+def _file_row(file: File) -> dict[str, Any]:
+    return {"oid": file.oid, "sha256": file.sha256, "size": file.size, "lfs": file.lfs}
+
+
+def file_of(row: Row[Any]) -> File:
+    """A row of files as a record."""
+    return File(oid=row.oid, sha256=row.sha256, size=row.size, lfs=row.lfs)

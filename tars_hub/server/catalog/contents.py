@@ -1,0 +1,133 @@
+"""Contents, xorbs and recipes in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from typing import Any
+
+from sqlalchemy import Connection, Row, select, update
+
+from tars_hub.server.catalog import terms
+from tars_hub.server.catalog.engine import Database
+from tars_hub.server.catalog.links import link
+from tars_hub.server.catalog.schema import contents, recipe_chunks, recipes, repositories, repository_contents, xorbs
+from tars_hub.server.catalog.statements import insert_absent, rows_among
+from tars_hub.server.records import Content, Recipe, Xorb
+
+_MOST_RECIPES = 20
+
+
+class SqlContents:
+    """The part of the catalogue that knows what is kept, in which form, and for whom."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add_plain(self, sha256: str, size: int) -> None:
+        """The blobs have this content as one piece."""
+        with self._database.writing() as connection:
+            _add_content(connection, sha256, size)
+            connection.execute(update(contents).where(contents.c.sha256 == sha256).values(plain=True))
+
+    def add_xorb(self, xorb: Xorb) -> None:
+        """Keep what is known of a xorb; one that is known stays as it is."""
+        row = {"hash": xorb.hash, "size": xorb.size, "unpacked_size": xorb.unpacked_size, "chunks": xorb.chunks}
+        with self._database.writing() as connection:
+            insert_absent(connection, xorbs, [row])
+
+    def xorbs(self, hashes: Collection[str]) -> dict[str, Xorb]:
+        """Those that are known, by their hashes."""
+        with self._database.reading() as connection:
+            return {row.hash: _xorb(row) for row in rows_among(connection, select(xorbs), xorbs.c.hash, hashes)}
+
+    def add_recipe(self, recipe: Recipe, *, chunks: Collection[str]) -> None:
+        """Keep a recipe, and the hashes of those of its chunks by which others may find it."""
+        packed = terms.pack(recipe.terms)
+        sizes = {"size": recipe.size, "packed_size": recipe.packed_size}
+        row = {"hash": recipe.hash, "sha256": recipe.sha256, **sizes, "terms": packed}
+        content = contents.c.sha256 == recipe.sha256
+        with self._database.writing() as connection:
+            insert_absent(connection, recipes, [row])
+            key = connection.execute(select(recipes.c.id).where(recipes.c.hash == recipe.hash)).scalar_one()
+            insert_absent(connection, recipe_chunks, [{"chunk": c, "recipe_id": key} for c in dict.fromkeys(chunks)])
+            _add_content(connection, recipe.sha256, recipe.size)
+            connection.execute(update(contents).where(content, contents.c.xet == "").values(xet=recipe.hash))
+
+    def recipe(self, xet: str) -> Recipe | None:
+        """Find a recipe by its Xet hash."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(recipes).where(recipes.c.hash == xet)).first()
+        return _recipe(row) if row else None
+
+    def recipes_with(self, chunk: str) -> list[tuple[str, tuple[int, ...]]]:
+        """Xet hashes of recipes with this chunk and the repositories that have committed them; 20, newest first."""
+        some = select(recipes.c.hash, recipes.c.sha256).join(recipe_chunks).where(recipe_chunks.c.chunk == chunk)
+        newest = some.order_by(recipe_chunks.c.recipe_id.desc()).limit(_MOST_RECIPES)
+        links = repository_contents.c
+        committed = select(links.sha256, links.repository_id).where(links.committed).order_by(links.repository_id)
+        owners: dict[str, list[int]] = {}
+        with self._database.reading() as connection:
+            found = connection.execute(newest).all()
+            for row in rows_among(connection, committed, links.sha256, (row.sha256 for row in found)):
+                owners.setdefault(row.sha256, []).append(row.repository_id)
+        return [(row.hash, tuple(owners.get(row.sha256, ()))) for row in found]
+
+    def get(self, sha256s: Collection[str]) -> dict[str, Content]:
+        """Those that are kept, by their SHA-256."""
+        with self._database.reading() as connection:
+            found = rows_among(connection, select(contents), contents.c.sha256, sha256s)
+            return {row.sha256: _content(row) for row in found}
+
+    def link(self, repo_id: int, sha256s: Collection[str]) -> None:
+        """Uploaded for this repository; one that was removed meanwhile wants nothing any more."""
+        there = select(repositories.c.id).where(repositories.c.id == repo_id)
+        with self._database.writing() as connection:
+            if connection.execute(there).first() is not None:
+                link(connection, repo_id, sha256s)
+
+    def linked(self, repo_id: int, sha256s: Collection[str]) -> Mapping[str, bool]:
+        """Those that are linked to the repository, with whether a commit there names them."""
+        links = repository_contents.c
+        ours = select(links.sha256, links.committed).where(links.repository_id == repo_id)
+        with self._database.reading() as connection:
+            return {row.sha256: row.committed for row in rows_among(connection, ours, links.sha256, sha256s)}
+
+    def all_plain(self, after: str, limit: int) -> list[Content]:
+        """Contents kept as one piece, in the order of their SHA-256, those after this one."""
+        those = select(contents).where(contents.c.plain, contents.c.sha256 > after)
+        with self._database.reading() as connection:
+            return [_content(row) for row in connection.execute(those.order_by(contents.c.sha256).limit(limit))]
+
+    def all_recipes(self, after: str, limit: int) -> list[Recipe]:
+        """In the order of their hashes, those after this one."""
+        those = select(recipes).where(recipes.c.hash > after).order_by(recipes.c.hash).limit(limit)
+        with self._database.reading() as connection:
+            return [_recipe(row) for row in connection.execute(those)]
+
+    def all_xorbs(self, after: str, limit: int) -> list[Xorb]:
+        """In the order of their hashes, those after this one."""
+        those = select(xorbs).where(xorbs.c.hash > after).order_by(xorbs.c.hash).limit(limit)
+        with self._database.reading() as connection:
+            return [_xorb(row) for row in connection.execute(those)]
+
+
+def _add_content(connection: Connection, sha256: str, size: int) -> None:
+    insert_absent(connection, contents, [{"sha256": sha256, "size": size, "plain": False, "xet": ""}])
+
+
+def _content(row: Row[Any]) -> Content:
+    return Content(sha256=row.sha256, size=row.size, plain=row.plain, xet=row.xet)
+
+
+def _xorb(row: Row[Any]) -> Xorb:
+    return Xorb(hash=row.hash, size=row.size, unpacked_size=row.unpacked_size, chunks=row.chunks)
+
+
+def _recipe(row: Row[Any]) -> Recipe:
+    return Recipe(
+        hash=row.hash,
+        sha256=row.sha256,
+        size=row.size,
+        packed_size=row.packed_size,
+        terms=terms.unpack(row.terms),
+    )

@@ -1,0 +1,91 @@
+"""The way to the database: connections, transactions, and what SQLite needs to be safe for many at once.
+
+Python's sqlite3 begins transactions on its own: late, only for some writes, and never for reading or for making
+tables. So it is told to keep out of it (isolation_level None; the newer `autocommit` needs Python 3.12), and BEGIN is
+said here, where SQLAlchemy believes that a transaction begins. One that reads sees one state from first to last. One
+that writes says BEGIN IMMEDIATE, which waits for its turn; one that read first and wanted to write later would be
+refused at once ("database is locked") where another has written meanwhile.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import sqlite3
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Lock
+from typing import Any
+
+from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url
+
+_BUSY_S = 30
+_THREADS = 40  # of the web server: each may have a connection, which is then kept open
+_WRITES = "tars_writes"
+
+
+class Database:
+    """An engine whose every transaction is begun as a reading or a writing one; never one within another."""
+
+    def __init__(self, url: str | URL) -> None:
+        """Connect nothing yet, but make the file of an SQLite database, for its owner's eyes only."""
+        parsed = make_url(url)
+        sqlite = parsed.get_backend_name() == "sqlite"
+        memory = sqlite and parsed.database in (None, "", ":memory:")
+        if sqlite and not memory:
+            _make_private(parsed)
+        self._engine = _engine(parsed, sqlite=sqlite, memory=memory)
+        self._writer = self._engine.execution_options(**{_WRITES: True})
+        # SQLite has one writer at a time. Threads queue here, and are woken in turn: its own way of waiting is to
+        # sleep and look again. In memory all threads share one connection, and so also readers have to queue.
+        queue: contextlib.AbstractContextManager[Any] = Lock() if sqlite else contextlib.nullcontext()
+        self._write_queue = queue
+        self._read_queue = queue if memory else contextlib.nullcontext()
+
+    @contextlib.contextmanager
+    def reading(self) -> Iterator[Connection]:
+        """A transaction that changes nothing."""
+        with self._read_queue, self._engine.connect() as connection:
+            yield connection
+
+    @contextlib.contextmanager
+    def writing(self) -> Iterator[Connection]:
+        """A transaction that is kept when the block ends well, and undone otherwise."""
+        with self._write_queue, self._writer.begin() as connection:
+            yield connection
+
+    def close(self) -> None:
+        """Close all connections; nobody may be using one."""
+        self._engine.dispose()
+
+
+def _engine(url: URL, *, sqlite: bool, memory: bool) -> Engine:
+    if not sqlite:
+        return create_engine(url, pool_pre_ping=True, pool_size=_THREADS, max_overflow=-1)
+    if memory:
+        engine = create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+    else:
+        engine = create_engine(
+            url, pool_size=_THREADS, max_overflow=-1, pool_use_lifo=True, connect_args={"timeout": _BUSY_S}
+        )
+    event.listen(engine, "connect", _set_up)
+    event.listen(engine, "begin", _begin)
+    return engine
+
+
+def _make_private(url: URL) -> None:
+    """Make the database's file before SQLite does; what SQLite lays beside it gets the same mode."""
+    path = Path(str(url.database))
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
+
+
+def _set_up(connection: sqlite3.Connection, _: object) -> None:
+    connection.isolation_level = None
+    connection.execute("PRAGMA journal_mode = WAL")  # readers and the writer do not wait for each other
+    connection.execute("PRAGMA synchronous = FULL")  # what was committed outlasts a power cut
+    connection.execute("PRAGMA foreign_keys = ON")
+
+
+def _begin(connection: Connection) -> None:
+    writes = connection.get_execution_options().get(_WRITES, False)
+    connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")

@@ -1,0 +1,102 @@
+"""Refs, commits, trees and files in SQL."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Any
+
+from sqlalchemy import Connection, Select, and_, literal, select, update
+
+from tars_hub.server.catalog.commits import commit_of, file_of, move_refs, store
+from tars_hub.server.catalog.engine import Database
+from tars_hub.server.catalog.facts import columns_of, retag
+from tars_hub.server.catalog.schema import commits, files, refs, repositories, repository_commits, trees
+from tars_hub.server.catalog.statements import rows_among
+from tars_hub.server.records import MAIN, Commit, File, NewCommit, Ref, RefChange
+
+_BEHIND_HEX = "g"  # sorts behind every hex digit
+
+
+class SqlHistory:
+    """The part of the catalogue that knows what git knows."""
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def refs(self, repo_id: int) -> list[Ref]:
+        """By name."""
+        question = select(refs).where(refs.c.repository_id == repo_id).order_by(refs.c.name)
+        with self._database.reading() as connection:
+            return [Ref(name=row.name, commit=row.commit) for row in connection.execute(question)]
+
+    def ref(self, repo_id: int, name: str) -> str | None:
+        """The commit's oid."""
+        question = select(refs.c.commit).where(refs.c.repository_id == repo_id, refs.c.name == name)
+        with self._database.reading() as connection:
+            return connection.execute(question).scalar()
+
+    def move_refs(self, repo_id: int, changes: Sequence[RefChange]) -> None:
+        """All of them or none. Raises RefMovedError where a ref is not at its `old`."""
+        with self._database.writing() as connection:
+            move_refs(connection, repo_id, changes)
+
+    def commit(self, repo_id: int, new: NewCommit, changes: Sequence[RefChange]) -> None:
+        """Store a commit and move refs to it, at once. Raises RefMovedError."""
+        with self._database.writing() as connection:
+            move_refs(connection, repo_id, changes)  # first: who was too slow writes nothing
+            store(connection, repo_id, new)
+            if any(change.name == MAIN and change.new for change in changes):
+                _update_repository(connection, repo_id, new)
+
+    def find_commit(self, repo_id: int, prefix: str) -> Commit | None:
+        """By its oid or the beginning of it; None where none or several fit."""
+        start, owned = prefix.lower(), repository_commits.c
+        among = and_(owned.repository_id == repo_id, owned.oid >= start, owned.oid < start + _BEHIND_HEX)
+        question = select(commits).join(repository_commits).where(among).limit(2)
+        with self._database.reading() as connection:
+            found = connection.execute(question).all()
+        return commit_of(found[0]) if len(found) == 1 else None
+
+    def log(self, repo_id: int, oid: str, *, skip: int = 0, limit: int = 1000) -> list[Commit]:
+        """This commit and its first parents, newest first."""
+        with self._database.reading() as connection:
+            return [commit_of(row) for row in connection.execute(_line(repo_id, oid, skip, limit))]
+
+    def trees(self, oids: Collection[str]) -> dict[str, bytes]:
+        """Git's encoding of each."""
+        with self._database.reading() as connection:
+            return {row.oid: row.encoded for row in rows_among(connection, select(trees), trees.c.oid, oids)}
+
+    def files(self, oids: Collection[str]) -> dict[str, File]:
+        """By the ids of their git blobs."""
+        with self._database.reading() as connection:
+            return {row.oid: file_of(row) for row in rows_among(connection, select(files), files.c.oid, oids)}
+
+
+def _update_repository(connection: Connection, repo_id: int, new: NewCommit) -> None:
+    values: dict[str, Any] = {"updated_at": new.commit.at}
+    if new.facts is not None:
+        values |= columns_of(new.facts)
+        retag(connection, repo_id, new.facts)
+    connection.execute(update(repositories).where(repositories.c.id == repo_id).values(values))
+
+
+def _line(repo_id: int, oid: str, skip: int, limit: int) -> Select[Any]:
+    """Ask for a commit and its first parents, walking in the database."""
+    ours, step = repository_commits.c, commits.c
+    line = (
+        select(step.oid, step.first_parent, literal(0).label("depth"))
+        .join(repository_commits)
+        .where(ours.repository_id == repo_id, step.oid == oid)
+        .cte("line", recursive=True)
+    )
+    further = (
+        select(step.oid, step.first_parent, line.c.depth + 1)
+        .select_from(line)
+        .join(commits, step.oid == line.c.first_parent)
+        .join(repository_commits, and_(ours.oid == step.oid, ours.repository_id == repo_id))
+        .where(line.c.depth + 1 < skip + limit)
+    )
+    line = line.union_all(further)
+    walked = select(commits).join(line, line.c.oid == step.oid).where(line.c.depth >= skip)
+    return walked.order_by(line.c.depth).limit(limit)
