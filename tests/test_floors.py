@@ -1,6 +1,8 @@
 """Imports go strictly down: the floors of the house, from the ground up."""
 
 import ast
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -32,6 +34,32 @@ FLOORS = [
     {"tars_hub.metrics"},
     {"tars_hub.compare", "tars_hub.report"},
     {"tars_hub.demo", "tars_hub.cli_measure"},
+    # The hub stands beside the model side, on nothing but the project's errors; they meet above both.
+    {
+        "tars_hub.server",
+        "tars_hub.server.errors",
+        "tars_hub.server.settings",
+        "tars_hub.server.records",
+        "tars_hub.server.patterns",
+        "tars_hub.server.xet",
+    },
+    {
+        "tars_hub.server.blobs",
+        "tars_hub.server.catalog",
+        "tars_hub.server.cards",
+        "tars_hub.server.gitobjects",
+        "tars_hub.server.names",
+        "tars_hub.server.signing",
+        "tars_hub.server.tensors",
+        "tars_hub.server.uploading",
+        "tars_hub.server.wire",
+    },
+    {"tars_hub.server.facts", "tars_hub.server.hub", "tars_hub.server.trees"},
+    {"tars_hub.server.diffs", "tars_hub.server.merging"},
+    {"tars_hub.server.rules"},
+    {"tars_hub.server.check", "tars_hub.server.routes", "tars_hub.server.start"},
+    {"tars_hub.server.app", "tars_hub.server.serve"},
+    {"tars_hub.together", "tars_hub.cli_hub"},
     {"tars_hub.cli"},
     {"tars_hub.__main__", "app"},
     # The trainer stands on the library, beside the shell and the page, which start it as a process.
@@ -60,6 +88,12 @@ FLOORS = [
     {"train.rehearsal"},
     {"train.__main__", "train"},
 ]
+# Rooms of several files, which may import each other.
+ROOMS = {
+    "tars_hub.ui",
+    "tars_hub.containers",
+    *(f"tars_hub.server.{name}" for name in ("blobs", "catalog", "routes", "rules", "wire", "xet")),
+}
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 FILES = sorted([*(ROOT / "tars_hub").rglob("*.py"), *(ROOT / "train").rglob("*.py"), ROOT / "app.py"])
 
@@ -100,7 +134,7 @@ def test_imports_go_down(path: Path) -> None:
         if name.split(".")[0] not in {"tars_hub", "train", "app"}:
             continue
         other = room_of(name)
-        inside = own == other and own in {"tars_hub.ui", "tars_hub.containers"}
+        inside = own == other and own in ROOMS
         if own == "tars_hub":
             continue  # the package's face names everything, for whoever asks
         assert inside or FLOOR[other] < FLOOR[own], f"{module_of(path)} imports {name}, which is not below it"
@@ -109,3 +143,16 @@ def test_imports_go_down(path: Path) -> None:
 @pytest.mark.parametrize("path", [path for path in FILES if "train" not in path.parts], ids=module_of)
 def test_the_library_never_imports_the_trainer_or_the_app(path: Path) -> None:
     assert not {name.split(".")[0] for name in imports(path)} & {"train", "app"}
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if "server" in path.parts], ids=module_of)
+def test_the_hub_knows_nothing_of_the_model_side(path: Path) -> None:
+    others = {name for name in imports(path) if name.startswith("tars_hub.") and ".server" not in name}
+    assert others <= {"tars_hub.errors"}
+
+
+def test_the_hub_starts_without_what_models_need() -> None:
+    heavy = ["torch", "torchvision", "cv2", "gradio", "huggingface_hub", "matplotlib", "sklearn"]
+    code = f"import sys, tars_hub.server.app, tars_hub.server.serve; print([n for n in {heavy} if n in sys.modules])"
+    found = subprocess.run([sys.executable, "-c", code], cwd=ROOT, check=True, capture_output=True, text=True).stdout
+    assert found.strip() == "[]"

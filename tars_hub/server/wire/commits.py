@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import base64
 import binascii
-import json
 import re
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO, Any
 
 from tars_hub.server.errors import HubError, TooLargeError
+from tars_hub.server.wire.reading import read_json
 
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _LINE_ROOM = 1 << 20  # beside a file's content: its path, or a commit's message
@@ -69,7 +69,7 @@ def read_lines(body: IO[bytes], *, regular_bytes: int) -> Iterator[Line]:
 
 def _read_line(line: bytes, number: int, regular_bytes: int) -> Line:
     try:
-        found = json.loads(line)
+        found = read_json(line)
         read, value = _READERS[found["key"]], found["value"]
     except (ValueError, RecursionError, TypeError, KeyError):
         raise HubError(f"line {number} of the commit is none that this hub knows") from None

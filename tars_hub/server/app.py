@@ -1,0 +1,71 @@
+"""The hub as one ASGI application."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.types import ASGIApp, Receive, Scope, Send
+
+from tars_hub.server.errors import HubError
+from tars_hub.server.hub import Hub
+from tars_hub.server.routes.table import table
+from tars_hub.server.routes.web import answer_error
+from tars_hub.server.xet.hashes import XetFormatError
+
+
+def create_app(hub: Hub, *, mounts: Sequence[tuple[str, ASGIApp]] = ()) -> ASGIApp:
+    """The hub's application.
+
+    Args:
+        mounts: other applications, each with the path below which it gets every request, untouched.
+    """
+    app = Starlette(
+        routes=table(),
+        exception_handlers={
+            HubError: answer_error,
+            XetFormatError: _answer_bad_format,
+            OSError: _answer_disk,
+            404: _answer_nothing,
+            405: _answer_nothing,
+        },
+    )
+    app.state.hub = hub
+    return _Front(app, mounts)
+
+
+class _Front:
+    """Splits mounts off, and lets the hub route by paths as they were sent.
+
+    A slash that is quoted belongs to a name (`refs%2Fpr%2F1`), so nothing is unquoted before the path is split.
+    """
+
+    def __init__(self, app: ASGIApp, mounts: Sequence[tuple[str, ASGIApp]]) -> None:
+        self._app, self._mounts = app, mounts
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" or scope["type"] == "websocket":
+            for path, mounted in self._mounts:
+                if scope["path"] == path or scope["path"].startswith(f"{path}/"):
+                    await mounted(scope, receive, send)
+                    return
+        if scope["type"] == "http":
+            raw = scope.get("raw_path") or scope["path"].encode()
+            scope = {**scope, "path": raw.split(b"?")[0].decode("latin-1")}
+        await self._app(scope, receive, send)
+
+
+async def _answer_bad_format(_: Request, error: Exception) -> Response:
+    return JSONResponse({"error": str(error)}, 400)
+
+
+async def _answer_disk(_: Request, error: Exception) -> Response:
+    """Mostly a full disk. It is no fault of the client's, and trying again at once would not help."""
+    reason = getattr(error, "strerror", None) or "the disk does not answer"
+    return JSONResponse({"error": f"the hub cannot keep or read it: {reason}"}, 507)
+
+
+async def _answer_nothing(request: Request, _: Exception) -> Response:
+    return JSONResponse({"error": f"nothing at {request.method} {request.scope['path'][:200]}"}, 404)

@@ -1,0 +1,65 @@
+"""Who am I, and what do I have."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
+
+from tars_hub.server.errors import UnauthorizedError
+from tars_hub.server.records import Search
+from tars_hub.server.routes.web import Ask, route
+from tars_hub.server.wire.times import stamp
+
+
+def routes() -> list[BaseRoute]:
+    return [
+        route("/api/whoami-v2", "GET", _whoami),
+        route("/api/settings/repositories", "GET", _own_repositories),
+        route("/api/agent-harnesses", "GET", _no_harnesses),
+    ]
+
+
+def _whoami(ask: Ask) -> Response:
+    token = ask.caller.token
+    if token is None:
+        raise UnauthorizedError("Invalid username or password.")
+    user = token.user
+    access = {"displayName": token.label, "role": token.role, "createdAt": stamp(token.created_at)}
+    facts: dict[str, Any] = {
+        "type": "user",
+        "id": f"{user.id:024x}",
+        "name": user.name,
+        "fullname": user.name,
+        "isPro": False,
+        "canPay": False,
+        "orgs": [],
+        "auth": {"type": "access_token", "accessToken": access},
+    }
+    return JSONResponse(facts)
+
+
+def _own_repositories(ask: Ask) -> Response:
+    """What `hf repos ls` shows."""
+    if ask.caller.user is None:
+        raise UnauthorizedError("log in to see your repositories")
+    name = ask.caller.name
+    found = ask.hub.catalog.repositories.search(Search(namespaces=(name,), author=name, limit=10_000))
+    return JSONResponse(
+        [
+            {
+                "id": repo.full_name,
+                "type": "model",
+                "updatedAt": stamp(repo.updated_at),
+                "visibility": "private" if repo.private else "public",
+                "storage": 0,
+            }
+            for repo in found
+        ]
+    )
+
+
+def _no_harnesses(_: Ask) -> Response:
+    """The client asks once a day which programs of others it should name in its user agent: none."""
+    return JSONResponse({"standardEnvVars": [], "harnesses": {}})

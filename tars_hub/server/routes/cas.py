@@ -1,0 +1,252 @@
+"""The store of chunks, as clients with Xet speak to it: https://huggingface.co/docs/xet/api.
+
+Its address holds the catalogue's own id: clients remember by address which chunks a store has, and a hub that
+was restored or begun anew must not be taken for the old one.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from time import monotonic
+from typing import Any
+from urllib.parse import quote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, PlainTextResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute
+
+from tars_hub.server.blobs.interface import Key
+from tars_hub.server.errors import HubError, NotFoundError, TooLargeError
+from tars_hub.server.routes.commits import write_action
+from tars_hub.server.routes.files import byte_range
+from tars_hub.server.routes.lfs import pour
+from tars_hub.server.routes.repos import MODEL
+from tars_hub.server.routes.web import Ask, bearer, read_body, route, streaming_route
+from tars_hub.server.rules import contents, reconstruction, revisions, xet
+from tars_hub.server.rules.access import Action, find_repo
+from tars_hub.server.rules.reconstruction import Fetch, Plan
+from tars_hub.server.xet.hashes import XetFormatError, from_text
+from tars_hub.server.xet.shard import parse_shard
+
+_CAS = "/cas/{instance}"
+_WORD_EVERY_S = 1.0
+_FILES_AT_ONCE = 1000
+
+
+def routes() -> list[BaseRoute]:
+    found: list[BaseRoute] = [
+        route(f"{MODEL}/xet-write-token/{{revision:revision}}", "GET", _write_token),
+        route(f"{MODEL}/xet-read-token/{{revision:revision}}", "GET", _read_token),
+        route(_CAS + "/blocks/{xorb}", "GET", _block, by_token=False),
+        streaming_route(_CAS + "/v2/shards", "POST", _shard_v2, by_token=False),
+        route(_CAS + "/v2/reconstructions/{file}", "GET", _reconstruction_v2, by_token=False),
+        route(_CAS + "/v1/files/{file}", "GET", _file, by_token=False),
+        route(_CAS + "/v1/telemetry", "POST", _telemetry, by_token=False),
+    ]
+    for version in ("/v1", ""):  # the oldest clients name none
+        found += [
+            streaming_route(_CAS + version + "/xorbs/{prefix}/{xorb}", "POST", _xorb, by_token=False),
+            route(_CAS + version + "/xorbs/{prefix}/{xorb}", "GET", _xorb_size, by_token=False),
+            streaming_route(_CAS + version + "/shards", "POST", _shard, by_token=False),
+            route(_CAS + version + "/chunks/{prefix}/{chunk}", "GET", _chunk, by_token=False),
+            route(_CAS + version + "/reconstructions/{file}", "GET", _reconstruction, by_token=False),
+            route(_CAS + version + "/reconstructions", "POST", _reconstructions, by_token=False),
+        ]
+    return found
+
+
+def cas_url(ask: Ask) -> str:
+    return f"{ask.base}/cas/{ask.hub.catalog.instance}"
+
+
+def _write_token(ask: Ask) -> Response:
+    return _token(ask, writes=True)
+
+
+def _read_token(ask: Ask) -> Response:
+    return _token(ask, writes=False)
+
+
+def _token(ask: Ask, *, writes: bool) -> Response:
+    repo = find_repo(ask.hub, ask.caller, ask.repo_name, write_action(ask) if writes else Action.DOWNLOAD)
+    if ask.part("revision") != "None":  # what some clients say for a pull request that is yet to be
+        revisions.commit_at(ask.hub, repo, ask.part("revision"))
+    token, ends = xet.open_session(ask.hub, ask.caller, repo, writes=writes)
+    headers = {
+        "X-Xet-Access-Token": token,
+        "X-Xet-Token-Expiration": str(ends),
+        "X-Xet-Cas-Url": cas_url(ask),
+        "Cache-Control": "no-store",
+    }
+    return JSONResponse({"accessToken": token, "exp": ends, "casUrl": cas_url(ask)}, headers=headers)
+
+
+def _session(ask: Ask, *, writes: bool) -> xet.Session:
+    if ask.part("instance") != ask.hub.catalog.instance:
+        raise NotFoundError("this store of chunks is not the one that was asked for; begin the upload again")
+    return xet.session_of(ask.hub, bearer(ask.request), writes=writes)
+
+
+def _hash(ask: Ask, name: str) -> str:
+    """A hash of the path; only the one prefix that clients use goes with it."""
+    text = ask.part(name)
+    from_text(text)
+    if ask.request.path_params.get("prefix", "default") not in ("default", "default-merkledb"):
+        raise HubError("the prefix of a hash is 'default'")
+    return text
+
+
+async def _xorb(ask: Ask) -> Response:
+    await run_in_threadpool(lambda: _session(ask, writes=True))
+    with xet.ReceivingXorb(ask.hub, _hash(ask, "xorb")) as receiving:
+        await pour(ask, receiving)
+        is_new = await run_in_threadpool(receiving.finish)
+    return JSONResponse({"was_inserted": is_new})
+
+
+def _xorb_size(ask: Ask) -> Response:
+    """Whether a xorb is there; only HEAD makes sense, and its content is given by signed links alone."""
+    _session(ask, writes=True)
+    size = ask.hub.blobs.size(Key("xorb", _hash(ask, "xorb")))
+    if size is None or ask.request.method != "HEAD":
+        raise NotFoundError("no such xorb")
+    return Response(headers={"Content-Length": str(size)})
+
+
+async def _shard(ask: Ask) -> Response:
+    session = await run_in_threadpool(lambda: _session(ask, writes=True))
+    data = await read_body(ask.request, ask.hub.limits.shard_bytes)
+    await run_in_threadpool(lambda: [None for _ in xet.add_shard(ask.hub, session, parse_shard(data))])
+    return JSONResponse({"result": 1})
+
+
+async def _shard_v2(ask: Ask) -> Response:
+    session = await run_in_threadpool(lambda: _session(ask, writes=True))
+    data = await read_body(ask.request, ask.hub.limits.shard_bytes)
+    shard = await run_in_threadpool(parse_shard, data)
+
+    def events() -> Iterator[str]:
+        said = 0.0
+        try:
+            for done, total in xet.add_shard(ask.hub, session, shard):
+                if monotonic() - said >= _WORD_EVERY_S:
+                    said = monotonic()
+                    yield _event(type="validating", verified=done, total=total)
+            yield _event(type="result", result=1)
+        except (HubError, XetFormatError) as error:
+            yield _event(type="error", message=" ".join(str(error).split()))
+        except OSError:
+            yield _event(type="error", message="the hub could not keep it; its owner finds the reason in its log")
+            raise
+
+    return StreamingResponse(events(), media_type="application/x-ndjson", headers={"Cache-Control": "no-cache"})
+
+
+def _event(**facts: object) -> str:
+    return json.dumps(facts, separators=(",", ":")) + "\n"
+
+
+def _chunk(ask: Ask) -> Response:
+    session = _session(ask, writes=True)
+    shard = xet.chunks_near(ask.hub, session, _hash(ask, "chunk"))
+    if shard is None:
+        raise NotFoundError("no such chunk")
+    return Response(shard, media_type="application/octet-stream")
+
+
+def _plan(ask: Ask) -> Plan:
+    session, name = _session(ask, writes=False), _hash(ask, "file")
+    size = reconstruction.size_of(ask.hub, session, name)
+    start, end = byte_range(ask.request, size) or (0, size)
+    return reconstruction.plan(ask.hub, session, name, start, end)
+
+
+def _terms(plan: Plan) -> list[dict[str, Any]]:
+    return [
+        {"hash": term.xorb, "unpacked_length": term.unpacked_size, "range": {"start": term.start, "end": term.end}}
+        for term in plan.terms
+    ]
+
+
+def _link(ask: Ask, fetch: Fetch) -> str:
+    ticket = reconstruction.fetch_ticket(ask.hub, fetch)
+    return f"{cas_url(ask)}/blocks/{fetch.xorb}?ticket={quote(ticket)}"
+
+
+def _fetch_info(ask: Ask, plan: Plan) -> dict[str, list[dict[str, Any]]]:
+    found: dict[str, list[dict[str, Any]]] = {}
+    for fetch in plan.fetches:
+        info = {
+            "range": {"start": fetch.start, "end": fetch.end},
+            "url": _link(ask, fetch),
+            "url_range": {"start": fetch.first, "end": fetch.last},
+        }
+        found.setdefault(fetch.xorb, []).append(info)
+    return found
+
+
+def _reconstruction(ask: Ask) -> Response:
+    plan = _plan(ask)
+    facts = {"offset_into_first_range": plan.offset, "terms": _terms(plan), "fetch_info": _fetch_info(ask, plan)}
+    return JSONResponse(facts)
+
+
+def _reconstruction_v2(ask: Ask) -> Response:
+    plan = _plan(ask)
+    xorbs: dict[str, list[dict[str, Any]]] = {}
+    for fetch in plan.fetches:
+        # One range a link: with several, clients ask for all at once and want them back in parts.
+        chunks, span = {"start": fetch.start, "end": fetch.end}, {"start": fetch.first, "end": fetch.last}
+        xorbs.setdefault(fetch.xorb, []).append(
+            {"url": _link(ask, fetch), "ranges": [{"chunks": chunks, "bytes": span}]}
+        )
+    return JSONResponse({"offset_into_first_range": plan.offset, "terms": _terms(plan), "xorbs": xorbs})
+
+
+def _reconstructions(ask: Ask) -> Response:
+    session = _session(ask, writes=False)
+    try:
+        keys = json.loads(ask.body)
+        names = list(dict.fromkeys(key["hash"] for key in keys))
+        _ = [from_text(name) for name in names]
+    except (ValueError, RecursionError, TypeError, KeyError):
+        raise HubError("the body must be a list of objects with a 'hash'") from None
+    if len(names) > _FILES_AT_ONCE:
+        raise TooLargeError(f"up to {_FILES_AT_ONCE} files can be asked for at once")
+    files, fetches = dict[str, Any](), dict[str, list[dict[str, Any]]]()
+    for name in names:
+        plan = reconstruction.plan(ask.hub, session, name)
+        files[name] = _terms(plan)
+        for xorb, info in _fetch_info(ask, plan).items():
+            fetches.setdefault(xorb, []).extend(info)
+    return JSONResponse({"files": files, "fetch_info": fetches})
+
+
+def _file(ask: Ask) -> Response:
+    """Whether a file is there; only HEAD makes sense."""
+    size = reconstruction.size_of(ask.hub, _session(ask, writes=False), _hash(ask, "file"))
+    if ask.request.method != "HEAD":
+        raise NotFoundError("a file's content comes by its reconstruction")
+    return Response(headers={"Content-Length": str(size)})
+
+
+def _block(ask: Ask) -> Response:
+    """Bytes of a xorb, to whoever has a link that was signed for them."""
+    name = _hash(ask, "xorb")
+    size = ask.hub.blobs.size(Key("xorb", name))
+    if size is None:
+        raise NotFoundError("no such xorb")
+    span = byte_range(ask.request, size)
+    if span is None:
+        raise HubError("say which bytes, in a Range header")
+    start, end = span
+    reconstruction.check_fetch(ask.hub, name, start, end - 1, ask.request.query_params.get("ticket", ""))
+    headers = {"Content-Length": str(end - start), "Content-Range": f"bytes {start}-{end - 1}/{size}"}
+    body = contents.read_blob(ask.hub, Key("xorb", name), start, end)
+    return StreamingResponse(body, 206, headers, media_type="application/octet-stream")
+
+
+def _telemetry(_: Ask) -> Response:
+    """Taken and thrown away."""
+    return PlainTextResponse("")

@@ -1,0 +1,161 @@
+"""Commits, and the question before them: how each file is to travel."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import tempfile
+from typing import IO, Any
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute
+
+from tars_hub.server.cards import check_card
+from tars_hub.server.errors import EntryNotFoundError, HubError, TooLargeError
+from tars_hub.server.gitobjects import read_pointer
+from tars_hub.server.names import check_path
+from tars_hub.server.records import Commit, Repo
+from tars_hub.server.routes.repos import MODEL
+from tars_hub.server.routes.web import Ask, objects_of, route, streaming_route, text_of
+from tars_hub.server.rules import commits, contents, proposals, revisions
+from tars_hub.server.rules.access import Action, find_repo
+from tars_hub.server.uploading import Attributes, Ignored, is_large
+from tars_hub.server.wire.commits import Gone, Header, Large, Regular, read_lines
+
+_IN_MEMORY_BYTES = 1 << 20
+_FILES_AT_ONCE = 1000  # clients ask for up to 256
+_TEXT_BYTES = 1 << 20
+
+
+def routes() -> list[BaseRoute]:
+    return [
+        route("/api/validate-yaml", "POST", _validate),
+        route(f"{MODEL}/preupload/{{revision:revision}}", "POST", _preupload),
+        streaming_route(f"{MODEL}/commit/{{revision:revision}}", "POST", _commit),
+    ]
+
+
+def _validate(ask: Ask) -> Response:
+    check = check_card(text_of(ask.json(), "content"))
+    if ask.request.headers.get("accept", "").startswith("text/plain"):
+        lines = [f"- Error: {each}" for each in check.errors] + [f"- Warning: {each}" for each in check.warnings]
+        return PlainTextResponse("\n".join(lines), 400 if check.errors else 200)
+    found = {"errors": check.errors, "warnings": check.warnings}
+    shown = {kind: [{"message": each} for each in lines] for kind, lines in found.items()}
+    return JSONResponse(shown, 400 if check.errors else 200)
+
+
+def _preupload(ask: Ask) -> Response:
+    repo = find_repo(ask.hub, ask.caller, ask.repo_name, write_action(ask))
+    commit = revisions.commit_at(ask.hub, repo, ask.part("revision"))
+    wanted = ask.json()
+    files = objects_of(wanted, "files", most=_FILES_AT_ONCE)
+    ignore = wanted.get("gitIgnore")
+    ignored = Ignored(ignore if isinstance(ignore, str) else _text_file(ask, commit, ".gitignore"))
+    attributes = Attributes(_text_file(ask, commit, ".gitattributes"))
+    return JSONResponse({"files": [_how(ask, commit, file, attributes, ignored) for file in files]})
+
+
+def _how(ask: Ask, commit: Commit, file: dict[str, Any], attributes: Attributes, ignored: Ignored) -> dict[str, Any]:
+    path, size = text_of(file, "path"), file.get("size", 0)
+    check_path(path, longest=ask.hub.limits.path_bytes)
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise HubError(f"{path[:200]!r}: its size must be a whole number")
+    if size > ask.hub.limits.file_bytes:
+        raise TooLargeError(f"{path[:200]!r}: a file may have {ask.hub.limits.file_bytes:,} bytes")
+    try:
+        sample = base64.b64decode(text_of(file, "sample", ""))
+    except (binascii.Error, ValueError):
+        raise HubError(f"{path[:200]!r}: its sample is no base64") from None
+    large = is_large(path, size, sample, attributes, regular_bytes=ask.hub.limits.regular_bytes)
+    found = revisions.entry_at(ask.hub, commit, path)
+    now = found.file if found else None
+    return {
+        "path": path,
+        "uploadMode": "lfs" if large else "regular",
+        "shouldIgnore": ignored.has(path),
+        "oid": None if now is None else now.sha256 if now.lfs else now.oid,
+    }
+
+
+def _text_file(ask: Ask, commit: Commit, path: str) -> str:
+    """A text at the top of a revision; empty where there is none that can be meant."""
+    try:
+        file = revisions.file_at(ask.hub, commit, path)
+    except EntryNotFoundError:
+        return ""
+    if file.size > _TEXT_BYTES:
+        return ""
+    return contents.read_all(ask.hub, file.sha256, limit=_TEXT_BYTES).decode(errors="replace")
+
+
+def write_action(ask: Ask) -> Action:
+    """What must be allowed: a change that is only proposed needs less than one that is made."""
+    proposed = ask.flag("create_pr") or ask.part("revision").startswith("refs/pr/")
+    return Action.PROPOSE if proposed or ask.part("revision") == "None" else Action.WRITE
+
+
+async def _commit(ask: Ask) -> Response:
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=str(ask.hub.settings.data)) as body:
+        # Who may not write finds out before the hub reads 200 MiB.
+        repo = await run_in_threadpool(_target, ask)
+        size = 0
+        async for piece in ask.request.stream():
+            size += len(piece)
+            if size > ask.hub.limits.commit_bytes:
+                raise TooLargeError(f"a commit may have {ask.hub.limits.commit_bytes:,} bytes; make several")
+            await run_in_threadpool(body.write, piece)
+        body.seek(0)
+        return await run_in_threadpool(_commit_body, ask, repo, body)
+
+
+def _target(ask: Ask) -> Repo:
+    """The repository, if the caller may commit to this revision of it or propose a change to it."""
+    repo = find_repo(ask.hub, ask.caller, ask.repo_name, write_action(ask))
+    if not ask.flag("create_pr"):
+        ref = revisions.branch_ref(ask.hub, repo, ask.part("revision"))
+        proposals.require_pusher(ask.hub, ask.caller, repo, ref)
+    return repo
+
+
+def _commit_body(ask: Ask, repo: Repo, body: IO[bytes]) -> Response:
+    order = _read_order(ask, body)
+    if ask.flag("create_pr"):
+        start = "main" if ask.part("revision") == "None" else ask.part("revision")
+        proposal, made = proposals.propose(ask.hub, ask.caller, repo, start, order)
+        url = f"{ask.base}/{repo.full_name}/discussions/{proposal.number}"
+        return JSONResponse(_committed(ask, repo, made) | {"pullRequestUrl": url})
+    ref = revisions.branch_ref(ask.hub, repo, ask.part("revision"))
+    return JSONResponse(_committed(ask, repo, commits.commit(ask.hub, ask.caller, repo, ref, order)))
+
+
+def _committed(ask: Ask, repo: Repo, made: Commit) -> dict[str, Any]:
+    url = f"{ask.base}/{repo.full_name}/commit/{made.oid}"
+    return {"success": True, "commitUrl": url, "commitOid": made.oid, "hookOutput": ""}
+
+
+def _read_order(ask: Ask, body: IO[bytes]) -> commits.Order:
+    """Read a commit's body; contents within it are kept on the way, and count only once they are committed."""
+    header: Header | None = None
+    operations = list[commits.Operation]()
+    for line in read_lines(body, regular_bytes=ask.hub.limits.regular_bytes):
+        if len(operations) >= ask.hub.limits.commit_files:
+            raise TooLargeError(f"a commit may change {ask.hub.limits.commit_files:,} files; make several")
+        match line:
+            case Header():
+                header = line
+            case Regular(path, content) if named := read_pointer(content):
+                # What git holds for a large file stands for that file, which must have been uploaded here then.
+                operations.append(commits.AddLarge(path, *named))
+            case Regular(path, content):
+                operations.append(commits.AddFile(path, contents.keep_small(ask.hub, content)))
+            case Large(path, sha256, size):
+                operations.append(commits.AddLarge(path, sha256, size))
+            case Gone(path):
+                operations.append(commits.Delete(path))
+    if header is None:
+        raise HubError("the commit has no header line")
+    return commits.Order(
+        summary=header.summary, description=header.description, parent=header.parent, operations=operations
+    )

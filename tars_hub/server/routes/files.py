@@ -1,0 +1,187 @@
+"""Files of a revision: listed, described, and given away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+from urllib.parse import parse_qsl, quote
+
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.routing import BaseRoute
+
+from tars_hub.server.errors import EntryNotFoundError, HubError, RangeError
+from tars_hub.server.gitobjects import pointer
+from tars_hub.server.records import Commit, File, Repo
+from tars_hub.server.routes.repos import MODEL
+from tars_hub.server.routes.web import Ask, next_link, route
+from tars_hub.server.rules import contents, revisions
+from tars_hub.server.rules.access import Action, find_repo
+from tars_hub.server.rules.lastly import last_commits
+from tars_hub.server.rules.revisions import Entry
+from tars_hub.server.wire.times import stamp
+
+_PAGE, _EXPANDED_PAGE = 1000, 50
+_PATHS_AT_ONCE = 1000
+
+
+def routes() -> list[BaseRoute]:
+    resolve = "/{namespace}/{name}/resolve/{revision:revision}/{path:rest}"
+    return [
+        route(f"{MODEL}/tree/{{revision:revision}}", "GET", _tree),
+        route(f"{MODEL}/tree/{{revision:revision}}/{{path:rest}}", "GET", _tree),
+        route(f"{MODEL}/paths-info/{{revision:revision}}", "POST", _paths_info),
+        route(resolve, "GET", _resolve),  # HEAD as well
+        route("/models" + resolve, "GET", _resolve),
+    ]
+
+
+def _tree(ask: Ask) -> Response:
+    repo = find_repo(ask.hub, ask.caller, ask.repo_name)
+    commit = revisions.commit_at(ask.hub, repo, ask.part("revision"))
+    path = ask.part("path").strip("/") if "path" in ask.request.path_params else ""
+    found = revisions.entries(ask.hub, commit, path, recursive=ask.flag("recursive"))
+    most = _EXPANDED_PAGE if ask.flag("expand") else _PAGE
+    limit = max(ask.number("limit", most, most=most), 1)
+    start = ask.number("cursor", 0, most=1 << 40)
+    page = found[start : start + limit]
+    headers = next_link(ask, cursor=start + limit) if len(found) > start + limit else {}
+    return JSONResponse(_lines(ask, repo.id, commit, page), headers=headers)
+
+
+def _paths_info(ask: Ask) -> Response:
+    repo = find_repo(ask.hub, ask.caller, ask.repo_name)
+    commit = revisions.commit_at(ask.hub, repo, ask.part("revision"))
+    paths, expand = _paths_wanted(ask)
+    found = [revisions.entry_at(ask.hub, commit, path) for path in dict.fromkeys(paths) if path]
+    return JSONResponse(_lines(ask, repo.id, commit, [entry for entry in found if entry is not None], expand=expand))
+
+
+def _paths_wanted(ask: Ask) -> tuple[list[str], bool]:
+    """The paths of a form or of a JSON object, and whether more is to be said of each."""
+    if ask.request.headers.get("content-type", "").startswith("application/json"):
+        wanted = ask.json()
+        paths, expand = wanted.get("paths"), wanted.get("expand") is True
+    else:
+        try:
+            pairs = parse_qsl(ask.body.decode(), keep_blank_values=True, max_num_fields=_PATHS_AT_ONCE + 10)
+        except ValueError:
+            raise HubError(f"up to {_PATHS_AT_ONCE} paths can be asked for at once, in UTF-8") from None
+        paths = [value for key, value in pairs if key in ("paths", "paths[]")]
+        expand = any(key == "expand" and value.lower() == "true" for key, value in pairs)
+    if not isinstance(paths, list) or not all(isinstance(path, str) for path in paths) or len(paths) > _PATHS_AT_ONCE:
+        raise HubError(f"'paths' must be a list of up to {_PATHS_AT_ONCE} texts")
+    return [path.strip("/") for path in paths], expand
+
+
+def _lines(
+    ask: Ask, repo_id: int, commit: Commit, found: list[Entry], *, expand: bool | None = None
+) -> list[dict[str, Any]]:
+    lines = [_line(entry) for entry in found]
+    if expand if expand is not None else ask.flag("expand"):
+        last = last_commits(ask.hub, repo_id, commit, [entry.path for entry in found])
+        for line in lines:
+            line.update(_expanded(last[line["path"]], is_file=line["type"] == "file"))
+    return lines
+
+
+def _line(entry: Entry) -> dict[str, Any]:
+    file = entry.file
+    if file is None:
+        return {"type": "directory", "oid": entry.oid, "size": 0, "path": entry.path}
+    line: dict[str, Any] = {"type": "file", "oid": entry.oid, "size": file.size, "path": entry.path}
+    if file.lfs:
+        line["lfs"] = lfs_facts(file)
+    return line
+
+
+def lfs_facts(file: File) -> dict[str, Any]:
+    """What a client is told of a large file besides."""
+    return {"oid": file.sha256, "size": file.size, "pointerSize": len(pointer(file.sha256, file.size))}
+
+
+def _expanded(last: Commit, *, is_file: bool) -> dict[str, Any]:
+    found: dict[str, Any] = {"lastCommit": {"id": last.oid, "title": last.title, "date": stamp(last.at)}}
+    if is_file:
+        # Nothing here scans files, and nobody should read that as "safe".
+        found["securityFileStatus"] = {"status": "unscanned", "avScan": None, "pickleImportScan": None}
+    return found
+
+
+def _resolve(ask: Ask) -> Response:
+    repo = find_repo(ask.hub, ask.caller, ask.repo_name, Action.DOWNLOAD)
+    commit = revisions.commit_at(ask.hub, repo, ask.part("revision"))
+    path = ask.part("path")
+    try:
+        file = revisions.file_at(ask.hub, commit, path)
+    except EntryNotFoundError:
+        raise EntryNotFoundError(f"Entry not found: {path[:200]!r} in {repo.full_name}", commit.oid) from None
+    headers = _headers(commit, file, path) | _xet_headers(ask, repo, commit, file)
+    if ask.request.headers.get("if-none-match", "") in (headers["ETag"], f"W/{headers['ETag']}"):
+        return Response(status_code=304, headers=headers)
+    # Who goes on with another version of the file begins anew.
+    same = ask.request.headers.get("if-range", headers["ETag"]) == headers["ETag"]
+    span = byte_range(ask.request, file.size) if same else None
+    start, end = span or (0, file.size)
+    headers["Content-Length"] = str(end - start)
+    if span:
+        headers["Content-Range"] = f"bytes {start}-{end - 1}/{file.size}"
+    status = 206 if span else 200
+    if ask.request.method == "HEAD":
+        return Response(status_code=status, headers=headers)
+    return StreamingResponse(contents.read(ask.hub, file.sha256, start, end), status, headers)
+
+
+def _headers(commit: Commit, file: File, path: str) -> dict[str, str]:
+    name = path.rpartition("/")[2]
+    headers = {
+        "X-Repo-Commit": commit.oid,
+        "ETag": f'"{file.sha256 if file.lfs else file.oid}"',
+        "Accept-Ranges": "bytes",
+        # A stranger's file is never a page of this hub: browsers keep it, and run nothing in it.
+        "Content-Type": "application/octet-stream",
+        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
+    if file.lfs:
+        headers |= {"X-Linked-Etag": headers["ETag"], "X-Linked-Size": str(file.size)}
+    return headers
+
+
+def _xet_headers(ask: Ask, repo: Repo, commit: Commit, file: File) -> dict[str, str]:
+    xet = contents.xet_where_it_helps(ask.hub, file.sha256) if file.lfs else ""
+    if not xet:
+        return {}
+    address = f"{ask.base}/api/models/{repo.full_name}/xet-read-token/{commit.oid}"
+    return {"X-Xet-Hash": xet, "Link": f'<{address}>; rel="xet-auth"'}
+
+
+def byte_range(request: Request, size: int) -> tuple[int, int] | None:
+    """The bytes that a request asks for, from the first up to and without the second; None is all of them.
+
+    What is no single range is passed over, as https://www.rfc-editor.org/rfc/rfc9110#field.range lets a server do.
+
+    Raises:
+        RangeError: it begins behind the end.
+    """
+    headers: Mapping[str, str] = request.headers
+    unit, _, text = headers.get("range", "").partition("=")
+    first, dash, last = text.strip().partition("-")
+    if unit.strip().lower() != "bytes" or not dash or not _is_number(first or last) or (last and not _is_number(last)):
+        return None
+    if not first:
+        start, end = max(size - int(last), 0), size
+        if int(last) == 0:
+            raise RangeError(size)
+    else:
+        start, end = int(first), min(int(last) + 1, size) if last else size
+        if last and int(last) < start:
+            return None
+    if start >= size:
+        raise RangeError(size)
+    return start, end
+
+
+def _is_number(text: str) -> bool:
+    return text.isascii() and text.isdigit() and len(text) <= 18

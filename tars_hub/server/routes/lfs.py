@@ -1,0 +1,122 @@
+"""Large files by the protocol of Git LFS, for clients without Xet."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Protocol
+
+from starlette.concurrency import run_in_threadpool
+from starlette.responses import JSONResponse, PlainTextResponse, Response
+from starlette.routing import BaseRoute
+
+from tars_hub.server.errors import HubError, NotFoundError
+from tars_hub.server.routes.web import Ask, objects_of, route, streaming_route, text_of
+from tars_hub.server.rules import uploads
+from tars_hub.server.rules.access import Action, find_repo
+from tars_hub.server.rules.uploads import Answer, Wanted
+
+MEDIA_TYPE = "application/vnd.git-lfs+json"
+_AT_ONCE = 1000
+_WRITE_BYTES = 1 << 20
+_SHA256 = re.compile(r"[0-9a-f]{64}")
+
+
+def routes() -> list[BaseRoute]:
+    return [
+        route("/{namespace}/{name}.git/info/lfs/objects/batch", "POST", _batch),
+        streaming_route("/api/lfs/whole/{ticket}", "PUT", _put_whole, by_token=False),
+        streaming_route("/api/lfs/parts/{ticket}/{number}", "PUT", _put_part, by_token=False),
+        route("/api/lfs/parts/{ticket}", "POST", _complete, by_token=False),
+        route("/api/lfs/verify/{namespace}/{name}", "POST", _verify),
+    ]
+
+
+def _batch(ask: Ask) -> Response:
+    repo = find_repo(ask.hub, ask.caller, ask.repo_name, Action.PROPOSE)
+    asked = ask.json()
+    if asked.get("operation") != "upload":
+        raise HubError("large files are downloaded from their resolve addresses; this one is for uploads")
+    if asked.get("hash_algo", "sha256") != "sha256":
+        raise HubError("large files are named by their SHA-256 here")
+    transfers = asked.get("transfers") or ["basic"]
+    in_parts = isinstance(transfers, list) and "multipart" in transfers
+    wanted = [_wanted(each) for each in objects_of(asked, "objects", most=_AT_ONCE)]
+    answers = uploads.offer(ask.hub, repo, wanted, in_parts=in_parts)
+    facts = {
+        "transfer": "multipart" if any(answer.parts for answer in answers) else "basic",
+        "objects": [_object(ask, answer) for answer in answers],
+        "hash_algo": "sha256",
+    }
+    return JSONResponse(facts, media_type=MEDIA_TYPE)
+
+
+def _wanted(found: dict[str, Any]) -> Wanted:
+    sha256, size = text_of(found, "oid"), found.get("size")
+    if not _SHA256.fullmatch(sha256):
+        raise HubError("'oid' must be a SHA-256 of 64 lowercase hex digits")
+    if not isinstance(size, int) or isinstance(size, bool) or size < 0:
+        raise HubError("'size' must be a whole number of bytes")
+    return Wanted(sha256, size)
+
+
+def _object(ask: Ask, answer: Answer) -> dict[str, Any]:
+    found: dict[str, Any] = {"oid": answer.wanted.sha256, "size": answer.wanted.size, "authenticated": True}
+    if not answer.ticket:
+        return found
+    upload: dict[str, Any] = {"href": f"{ask.base}/api/lfs/whole/{answer.ticket}"}
+    if answer.parts:
+        parts = f"{ask.base}/api/lfs/parts/{answer.ticket}"
+        links = {f"{number:05}": f"{parts}/{number}" for number in range(1, answer.parts + 1)}
+        upload = {"href": parts, "header": {"chunk_size": str(ask.hub.limits.part_bytes), **links}}
+    verify = {"href": f"{ask.base}/api/lfs/verify/{ask.repo_name}"}
+    return found | {"actions": {"upload": upload, "verify": verify}}
+
+
+async def _put_whole(ask: Ask) -> Response:
+    with await run_in_threadpool(lambda: uploads.receive_whole(ask.hub, ask.part("ticket"))) as receiving:
+        await pour(ask, receiving)
+        await run_in_threadpool(receiving.finish)
+    return PlainTextResponse("OK")
+
+
+async def _put_part(ask: Ask) -> Response:
+    number = ask.part("number")
+    if not number.isascii() or not number.isdigit() or len(number) > 5:
+        raise HubError("a part has a number")
+    with await run_in_threadpool(lambda: uploads.receive_part(ask.hub, ask.part("ticket"), int(number))) as receiving:
+        await pour(ask, receiving)
+        tag = await run_in_threadpool(receiving.finish)
+    return PlainTextResponse("OK", headers={"ETag": f'"{tag}"'})
+
+
+class Sink(Protocol):
+    """Something that takes bytes, in a thread."""
+
+    def write(self, data: bytes) -> None: ...
+
+
+async def pour(ask: Ask, sink: Sink) -> None:
+    """Lead a request's body into a sink, a mebibyte at a time; what comes faster waits in the network."""
+    pending = bytearray()
+    async for piece in ask.request.stream():
+        pending += piece
+        if len(pending) >= _WRITE_BYTES:
+            await run_in_threadpool(sink.write, bytes(pending))
+            pending.clear()
+    if pending:
+        await run_in_threadpool(sink.write, bytes(pending))
+
+
+def _complete(ask: Ask) -> Response:
+    uploads.put_together(ask.hub, ask.part("ticket"))
+    return PlainTextResponse("OK")
+
+
+def _verify(ask: Ask) -> Response:
+    repo = find_repo(ask.hub, ask.caller, ask.repo_name, Action.PROPOSE)
+    wanted = _wanted(ask.json())
+    found = ask.hub.catalog.contents.get([wanted.sha256]).get(wanted.sha256)
+    linked = wanted.sha256 in ask.hub.catalog.contents.linked(repo.id, [wanted.sha256])
+    if found is None or not linked or found.size != wanted.size:
+        raise NotFoundError(f"{wanted.sha256} with {wanted.size} bytes was not uploaded")
+    return PlainTextResponse("OK")

@@ -1,0 +1,142 @@
+"""Models: one described, and many found."""
+
+from __future__ import annotations
+
+import re
+from typing import Literal
+
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
+
+from tars_hub.server.errors import HubError
+from tars_hub.server.gitobjects import pointer
+from tars_hub.server.records import Commit, Facts, Repo, Search
+from tars_hub.server.routes.repos import MODEL
+from tars_hub.server.routes.web import Ask, next_link, route
+from tars_hub.server.rules import cards, revisions
+from tars_hub.server.rules.access import find_repo
+from tars_hub.server.wire.models import FileLine, ModelView, model_info, model_line
+
+_PAGE = 1000
+_LONGEST = 200  # letters of what is searched for; no full name has as many
+_MOST = (1 << 63) - 1  # the largest number that a database takes
+_LONG_PAGE = 100  # of models with all that their cards say
+_Column = Literal["created_at", "updated_at", "name"]
+# Nobody counts downloads or likes yet: what is sorted by them comes as it was last changed.
+_SORTS: dict[str, _Column] = {
+    "lastModified": "updated_at",
+    "last_modified": "updated_at",
+    "createdAt": "created_at",
+    "created_at": "created_at",
+    "id": "name",
+    "downloads": "updated_at",
+    "likes": "updated_at",
+    "trendingScore": "updated_at",
+    "trending_score": "updated_at",
+}
+_ELSEWHERE = ("apps", "inference", "inference_provider")  # what no model here has
+_NEEDS_FILES = {"siblings", "usedStorage"}
+
+
+def routes() -> list[BaseRoute]:
+    return [
+        route("/api/models", "GET", _search),
+        route(MODEL, "GET", _model),
+        route(f"{MODEL}/revision/{{revision:revision}}", "GET", _model),
+    ]
+
+
+def _model(ask: Ask) -> Response:
+    repo = find_repo(ask.hub, ask.caller, ask.repo_name)
+    named = "revision" in ask.request.path_params
+    commit = revisions.commit_at(ask.hub, repo, ask.part("revision") if named else "main")
+    facts = cards.facts_of(ask.hub, commit) if named else repo.facts
+    view = model_view(ask, repo, commit, facts)
+    return JSONResponse(
+        model_info(view, expand=ask.words("expand"), blobs=ask.flag("blobs"), security=ask.flag("securityStatus"))
+    )
+
+
+def model_view(ask: Ask, repo: Repo, commit: Commit, facts: Facts) -> ModelView:
+    """A model at one revision, its files included."""
+    files = [entry for entry in revisions.entries(ask.hub, commit) if entry.file is not None]
+    lines = [_file_line(entry) for entry in files]
+    used = sum({entry.file.sha256: entry.file.size for entry in files if entry.file}.values())
+    return ModelView(repo=repo, commit=commit, files=lines, facts=facts, used_bytes=used)
+
+
+def _file_line(entry: revisions.Entry) -> FileLine:
+    file = entry.file
+    if file is None:
+        raise ValueError(f"{entry.path} is a folder")
+    if not file.lfs:
+        return FileLine(path=entry.path, size=file.size, oid=entry.oid)
+    length = len(pointer(file.sha256, file.size))
+    return FileLine(path=entry.path, size=file.size, oid=entry.oid, sha256=file.sha256, pointer_size=length)
+
+
+def _search(ask: Ask) -> Response:
+    expand, full, card = ask.words("expand"), ask.flag("full"), ask.flag("cardData")
+    most = _LONG_PAGE if full or card or expand else _PAGE
+    limit = max(ask.number("limit", most, most=most), 1)
+    offset = ask.number("cursor", 0, most=1 << 40)
+    if any(ask.words(name) for name in _ELSEWHERE):
+        return JSONResponse([])
+    found = ask.hub.catalog.repositories.search(_wanted(ask, offset, limit + 1))
+    with_files = full or bool(_NEEDS_FILES & set(expand))
+    lines = [
+        model_line(
+            _listed(ask, repo, with_files),
+            expand=expand,
+            full=full,
+            config=ask.flag("config"),
+            card=card,
+        )
+        for repo in found[:limit]
+    ]
+    headers = next_link(ask, cursor=offset + limit) if len(found) > limit else {}
+    return JSONResponse(lines, headers=headers)
+
+
+def _listed(ask: Ask, repo: Repo, with_files: bool) -> ModelView:
+    commit = revisions.commit_at(ask.hub, repo, "main")
+    return (
+        model_view(ask, repo, commit, repo.facts)
+        if with_files
+        else ModelView(repo=repo, commit=commit, facts=repo.facts)
+    )
+
+
+def _wanted(ask: Ask, offset: int, limit: int) -> Search:
+    params = ask.request.query_params
+    sort = params.get("sort", "trendingScore")
+    if sort not in _SORTS:
+        raise HubError(f"models cannot be sorted by {sort[:40]!r}; {', '.join(sorted(_SORTS))} are known")
+    return Search(
+        namespaces=(ask.caller.name,) if ask.caller.user else (),
+        text=params.get("search", "").strip()[:_LONGEST],
+        author=params.get("author", "").strip(),
+        tags=tuple(ask.words("filter")),
+        pipeline_tag=params.get("pipeline_tag", ""),
+        gated=ask.flag("gated") if "gated" in params else None,
+        parameters=_bounds(params.get("num_parameters", "")),
+        sort=_SORTS[sort],
+        ascending=params.get("direction", "-1") == "1",
+        offset=offset,
+        limit=limit,
+    )
+
+
+_BOUND = re.compile(r"(min|max):([0-9]{1,12}(?:\.[0-9]{1,6})?)([KMBT]?)", re.IGNORECASE)
+_SCALES = {"": 1, "K": 10**3, "M": 10**6, "B": 10**9, "T": 10**12}
+
+
+def _bounds(text: str) -> tuple[int | None, int | None]:
+    """ "min:6B,max:128B" to numbers."""
+    bounds: dict[str, int] = {}
+    for part in filter(None, text.split(",")):
+        found = _BOUND.fullmatch(part.strip())
+        if found is None:
+            raise HubError(f"num_parameters={text[:60]!r} cannot be read; min:6M,max:100M could")
+        bounds[found[1].lower()] = min(int(float(found[2]) * _SCALES[found[3].upper()]), _MOST)
+    return bounds.get("min"), bounds.get("max")

@@ -1,0 +1,154 @@
+"""Discussions and pull requests."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, Literal
+
+from starlette.responses import JSONResponse, Response
+from starlette.routing import BaseRoute
+
+from tars_hub.server.errors import HubError, NotFoundError
+from tars_hub.server.records import Discussion, DiscussionStatus, Event, Repo
+from tars_hub.server.routes.repos import MODEL
+from tars_hub.server.routes.web import Ask, route, text_of
+from tars_hub.server.rules import comparing, discussions, proposals, revisions
+from tars_hub.server.rules.access import Action, find_repo, permits
+from tars_hub.server.wire import discussions as wire
+
+_A_PAGE = 50
+_TYPES: Mapping[str, bool | None] = {"": None, "all": None, "discussion": False, "pull_request": True}
+# Who asks for open ones gets drafts too, and merged ones count as closed.
+_STATUSES: Mapping[str, tuple[DiscussionStatus, ...]] = {
+    "": (),
+    "all": (),
+    "open": ("open", "draft"),
+    "closed": ("closed", "merged"),
+    "draft": ("draft",),
+    "merged": ("merged",),
+}
+
+
+def routes() -> list[BaseRoute]:
+    one = f"{MODEL}/discussions/{{number}}"
+    return [
+        route(f"{MODEL}/discussions", "GET", _list),
+        route(f"{MODEL}/discussions", "POST", _begin),
+        route(one, "GET", _details),
+        route(f"{one}/comment", "POST", _comment),
+        route(f"{one}/title", "POST", _rename),
+        route(f"{one}/status", "POST", _change_status),
+        route(f"{one}/merge", "POST", _merge),
+        route(f"{one}/comment/{{event}}/edit", "POST", _edit),
+        route(f"{one}/comment/{{event}}/hide", "POST", _hide),
+    ]
+
+
+def _repo(ask: Ask) -> Repo:
+    return find_repo(ask.hub, ask.caller, ask.repo_name)
+
+
+def _number(ask: Ask) -> int:
+    text = ask.part("number")
+    if not text.isascii() or not text.isdigit() or len(text) > 9:
+        raise NotFoundError(f"{text[:40]!r} is no number of a discussion")
+    return int(text)
+
+
+def _list(ask: Ask) -> Response:
+    repo = _repo(ask)
+    start = ask.number("p", 0, most=1 << 40) * _A_PAGE
+    found, count = ask.hub.catalog.discussions.search(
+        repo.id,
+        pull_requests=_choice(ask, "type", _TYPES),
+        statuses=_choice(ask, "status", _STATUSES),
+        author=ask.request.query_params.get("author", ""),
+        offset=start,
+        limit=_A_PAGE,
+    )
+    lines = [wire.discussion(repo, each) for each in found]
+    return JSONResponse({"discussions": lines, "count": count, "start": start})
+
+
+def _choice(ask: Ask, name: str, choices: Mapping[str, Any]) -> Any:  # noqa: ANN401  # what the choices are
+    word = ask.request.query_params.get(name, "")
+    if word not in choices:
+        raise HubError(f"{name}={word[:40]!r} is none of {', '.join(filter(None, choices))}")
+    return choices[word]
+
+
+def _begin(ask: Ask) -> Response:
+    repo, wanted = _repo(ask), ask.json()
+    is_proposal = wanted.get("pullRequest", False)
+    if not isinstance(is_proposal, bool):
+        raise HubError("'pullRequest' is true or false")
+    begin = proposals.begin if is_proposal else discussions.begin
+    made = begin(ask.hub, ask.caller, repo, text_of(wanted, "title"), text_of(wanted, "description", ""))
+    url = f"{ask.base}/{repo.full_name}/discussions/{made.number}"
+    return JSONResponse({**wire.discussion(repo, made), "pullRequest": made.proposal is not None, "url": url})
+
+
+def _details(ask: Ask) -> Response:
+    repo = _repo(ask)
+    found = discussions.find(ask.hub, repo, _number(ask))
+    conflicts: tuple[str, ...] = ()
+    if found.proposal is not None:
+        conflicts = proposals.conflicts(ask.hub, repo, found, found.proposal)
+    facts = wire.details(repo, found, proposals.events(ask.hub, repo, found), conflicts)
+    if found.proposal is not None and ask.flag("diff"):
+        facts["diff"] = _diff(ask, repo, found)
+    return JSONResponse(facts)
+
+
+def _diff(ask: Ask, repo: Repo, found: Discussion) -> str:
+    if found.proposal is None or not permits(ask.caller, repo, Action.DOWNLOAD):
+        return ""  # it shows what is in files
+    start = revisions.commit_at(ask.hub, repo, found.proposal.start)
+    return comparing.diff(ask.hub, start, proposals.head_of(ask.hub, repo, found, found.proposal))
+
+
+def _told(name: str, event: Event) -> Response:
+    return JSONResponse({name: wire.event(event)})
+
+
+def _comment(ask: Ask) -> Response:
+    text = text_of(ask.json(), "comment")
+    return _told("newMessage", discussions.comment(ask.hub, ask.caller, _repo(ask), _number(ask), text))
+
+
+def _rename(ask: Ask) -> Response:
+    title = text_of(ask.json(), "title")
+    return _told("newTitle", discussions.rename(ask.hub, ask.caller, _repo(ask), _number(ask), title))
+
+
+def _change_status(ask: Ask) -> Response:
+    wanted = ask.json()
+    found = discussions.change_status(
+        ask.hub, ask.caller, _repo(ask), _number(ask), _status(wanted), text_of(wanted, "comment", "")
+    )
+    return _told("newStatus", found)
+
+
+def _status(wanted: dict[str, Any]) -> Literal["open", "closed"]:
+    match wanted.get("status"):
+        case "open":
+            return "open"
+        case "closed":
+            return "closed"
+    raise HubError(f"'status' is open or closed, not {str(wanted.get('status'))[:40]!r}")
+
+
+def _merge(ask: Ask) -> Response:
+    text = text_of(ask.json(), "comment", "")
+    return _told("newStatus", proposals.accept(ask.hub, ask.caller, _repo(ask), _number(ask), text))
+
+
+def _edit(ask: Ask) -> Response:
+    text = text_of(ask.json(), "content")
+    found = discussions.edit(ask.hub, ask.caller, _repo(ask), _number(ask), ask.part("event"), text)
+    return _told("updatedComment", found)
+
+
+def _hide(ask: Ask) -> Response:
+    found = discussions.hide(ask.hub, ask.caller, _repo(ask), _number(ask), ask.part("event"))
+    return _told("updatedComment", found)

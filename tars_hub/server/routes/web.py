@@ -1,0 +1,185 @@
+"""What every route stands on: a request with its caller, and errors that the client understands.
+
+Rules and the catalogue wait for the disk, so they run in threads; the event loop only moves bytes.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, TypeAlias
+from urllib.parse import quote, unquote
+
+from starlette.concurrency import run_in_threadpool
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from tars_hub.server.errors import EntryNotFoundError, HubError, RangeError, TooLargeError, UnauthorizedError
+from tars_hub.server.hub import Hub
+from tars_hub.server.records import Caller
+from tars_hub.server.rules.accounts import caller_of
+from tars_hub.server.wire.reading import read_json
+
+_HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
+
+
+@dataclass(frozen=True)
+class Ask:
+    """A request, read whole.
+
+    Attributes:
+        base: the hub's address as the caller knows it, without a slash at its end.
+    """
+
+    hub: Hub
+    request: Request
+    caller: Caller
+    base: str
+    body: bytes = b""
+
+    def part(self, name: str) -> str:
+        """A part of the path, unquoted only now: a slash within a branch's name splits nothing."""
+        return unquote(self.request.path_params[name])
+
+    @property
+    def repo_name(self) -> str:
+        return f"{self.part('namespace')}/{self.part('name')}"
+
+    def flag(self, name: str) -> bool:
+        return self.request.query_params.get(name, "").lower() in ("true", "1")
+
+    def number(self, name: str, default: int, *, most: int) -> int:
+        """A whole number of the query, from 0 to `most`."""
+        text = self.request.query_params.get(name)
+        if text is None:
+            return default
+        if not text.isascii() or not text.isdigit() or len(text) > 18:
+            raise HubError(f"{name}={text[:40]!r} is no whole number")
+        return min(int(text), most)
+
+    def words(self, name: str) -> list[str]:
+        """All values of a name of the query, given once each or with commas; `name[]` counts too."""
+        params = self.request.query_params
+        return [
+            word for text in (*params.getlist(name), *params.getlist(f"{name}[]")) for word in text.split(",") if word
+        ]
+
+    def json(self) -> dict[str, Any]:
+        """The body, which must be a JSON object."""
+        try:
+            found = read_json(self.body or b"{}")
+        except (ValueError, RecursionError):
+            raise HubError("the request's body is no JSON in UTF-8") from None
+        if not isinstance(found, dict):
+            raise HubError("the request's body must be a JSON object")
+        return found
+
+
+Handler: TypeAlias = Callable[[Ask], Response]
+StreamHandler: TypeAlias = Callable[[Ask], Awaitable[Response]]
+
+
+def route(path: str, method: str, handler: Handler, *, by_token: bool = True) -> Route:
+    """An address whose body is read whole before `handler` runs in a thread.
+
+    Args:
+        by_token: or whatever the request carries besides says who asks; its caller is nobody then.
+    """
+
+    async def endpoint(request: Request) -> Response:
+        hub: Hub = request.app.state.hub
+        body = await read_body(request, hub.limits.json_bytes)
+        return await run_in_threadpool(lambda: handler(_ask(hub, request, by_token, body)))
+
+    return Route(path, endpoint, methods=[method])
+
+
+def streaming_route(path: str, method: str, handler: StreamHandler, *, by_token: bool = True) -> Route:
+    """An address that reads its own body as it comes."""
+
+    async def endpoint(request: Request) -> Response:
+        return await handler(await run_in_threadpool(_ask, request.app.state.hub, request, by_token))
+
+    return Route(path, endpoint, methods=[method])
+
+
+def _ask(hub: Hub, request: Request, by_token: bool, body: bytes = b"") -> Ask:
+    caller = caller_of(hub, bearer(request)) if by_token else Caller()
+    return Ask(hub, request, caller, base_url(hub, request), body)
+
+
+def bearer(request: Request) -> str | None:
+    """The token that a request carries, None without one."""
+    kind, _, text = request.headers.get("authorization", "").partition(" ")
+    return text.strip() if kind.lower() == "bearer" else None
+
+
+def base_url(hub: Hub, request: Request) -> str:
+    """The address by which this caller knows the hub."""
+    if hub.settings.public_url:
+        return hub.settings.public_url
+    host = request.headers.get("host", "")
+    if not _HOST.fullmatch(host):
+        raise HubError("the request's Host header is no address")
+    return f"{request.url.scheme}://{host}"
+
+
+async def read_body(request: Request, limit: int) -> bytes:
+    """The whole body. Raises TooLargeError."""
+    pieces, size = list[bytes](), 0
+    async for piece in request.stream():
+        size += len(piece)
+        if size > limit:
+            raise TooLargeError(f"this request may have {limit:,} bytes")
+        pieces.append(piece)
+    return b"".join(pieces)
+
+
+def answer_error(_: Request, error: Exception) -> Response:
+    """What the client turns into its own exceptions."""
+    if not isinstance(error, HubError):
+        raise error
+    message = " ".join("".join(char if char.isprintable() else " " for char in str(error)).split())
+    headers = {"X-Error-Message": message.encode("latin-1", "replace").decode("latin-1")}
+    if error.code:
+        headers["X-Error-Code"] = error.code
+    if isinstance(error, EntryNotFoundError) and error.commit:
+        headers["X-Repo-Commit"] = error.commit
+    if isinstance(error, RangeError):
+        headers["Content-Range"] = f"bytes */{error.size}"
+    if isinstance(error, UnauthorizedError):
+        headers["WWW-Authenticate"] = "Bearer"
+    return JSONResponse({"error": message}, error.status, headers)
+
+
+def next_link(ask: Ask, **changes: str | int) -> dict[str, str]:
+    """The header that leads to the next page: this very request with a few values changed."""
+    params = [(key, value) for key, value in ask.request.query_params.multi_items() if key not in changes]
+    params += [(key, str(value)) for key, value in changes.items()]
+    query = "&".join(f"{quote(key)}={quote(value)}" for key, value in params)
+    path = ask.request.scope["path"]  # as it came, still quoted
+    return {"Link": f'<{ask.base}{path}?{query}>; rel="next"'}
+
+
+def text_of(found: dict[str, Any], key: str, default: str | None = None) -> str:
+    """A text within a JSON object.
+
+    Raises:
+        HubError: it is missing and has no default, or it is no text.
+    """
+    value = found.get(key, default)
+    if value is None and default is not None:
+        value = default
+    if not isinstance(value, str):
+        raise HubError(f"{key!r} must be a text")
+    return value
+
+
+def objects_of(found: dict[str, Any], key: str, *, most: int) -> Sequence[dict[str, Any]]:
+    """A list of JSON objects within another."""
+    value = found.get(key)
+    if not isinstance(value, list) or len(value) > most or not all(isinstance(each, dict) for each in value):
+        raise HubError(f"{key!r} must be a list of up to {most} objects")
+    return value

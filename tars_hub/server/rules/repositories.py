@@ -1,0 +1,98 @@
+"""Repositories: made, moved, shown to others, and removed."""
+
+from __future__ import annotations
+
+from datetime import datetime, timezone
+
+from tars_hub.server.catalog.interface import TakenError
+from tars_hub.server.errors import ConflictError, ForbiddenError, UnauthorizedError
+from tars_hub.server.gitobjects import new_commit
+from tars_hub.server.hub import Hub
+from tars_hub.server.names import check_namespace, check_repo_name
+from tars_hub.server.records import Caller, Facts, Gated, NewCommit, Repo
+from tars_hub.server.rules.access import Action, find_repo, permits
+from tars_hub.server.rules.contents import keep_small
+from tars_hub.server.trees import EMPTY_TREE, change
+from tars_hub.server.uploading import GITATTRIBUTES
+
+
+class RepoExistsError(ConflictError):
+    """There is such a repository already, and the caller may know it.
+
+    Attributes:
+        repo: the one that is there.
+    """
+
+    def __init__(self, repo: Repo) -> None:
+        super().__init__(f"You already created this model repo: {repo.full_name} exists")
+        self.repo = repo
+
+
+def create(hub: Hub, caller: Caller, *, namespace: str, name: str, private: bool) -> Repo:
+    """A new repository with its first commit.
+
+    Args:
+        namespace: empty is the caller's own.
+
+    Raises:
+        RepoExistsError: to those who may read the one that is there.
+    """
+    if caller.user is None or caller.token is None:
+        raise UnauthorizedError("log in to make a repository")
+    namespace = namespace or caller.name
+    check_namespace(namespace)
+    check_repo_name(name)
+    _require_namespace(caller, namespace)
+    blob = keep_small(hub, GITATTRIBUTES.encode())
+    root, trees = change(hub.catalog.history.trees, EMPTY_TREE, {".gitattributes": blob.oid})
+    now = datetime.now(timezone.utc)
+    commit = new_commit(tree=root, parents=(), author=caller.name, at=now, message="initial commit")
+    first = NewCommit(commit=commit, trees=trees, files=(blob,), facts=Facts())
+    try:
+        return hub.catalog.repositories.add(caller.name, name, private=private, first=first)
+    except TakenError:
+        found = hub.catalog.repositories.find(f"{namespace}/{name}")
+        if found is None:
+            raise ConflictError(f"{namespace}/{name} was made or removed by somebody else meanwhile") from None
+        raise RepoExistsError(found) from None
+
+
+def _require_namespace(caller: Caller, namespace: str) -> None:
+    if caller.token is None or caller.name.lower() != namespace.lower():
+        raise ForbiddenError(f"{caller.name} may not make repositories in {namespace[:100]!r}, only in {caller.name!r}")
+    if caller.token.role != "write":
+        raise ForbiddenError("this token may only read; make a repository with one that may write")
+
+
+def move(hub: Hub, caller: Caller, *, source: str, target: str) -> Repo:
+    """Give a repository another name; the old one goes on leading to it."""
+    repo = find_repo(hub, caller, source, Action.ADMINISTER)
+    namespace, _, name = target.partition("/")
+    check_namespace(namespace)
+    check_repo_name(name)
+    _require_namespace(caller, namespace)
+    try:
+        hub.catalog.repositories.move(repo.id, caller.name, name)
+    except TakenError:
+        raise ConflictError(f"A model repository called {target} already exists") from None
+    return hub.catalog.repositories.by_id(repo.id) or repo
+
+
+def change_settings(
+    hub: Hub, caller: Caller, full_name: str, *, private: bool | None = None, gated: Gated | None = None
+) -> Repo:
+    """Show it to others or to its owner alone; None leaves a setting as it is."""
+    repo = find_repo(hub, caller, full_name, Action.ADMINISTER)
+    hub.catalog.repositories.update(repo.id, private=private, gated=gated)
+    return hub.catalog.repositories.by_id(repo.id) or repo
+
+
+def remove(hub: Hub, caller: Caller, full_name: str) -> None:
+    """Forget a repository. What it held stays on the disk until that is tidied."""
+    repo = find_repo(hub, caller, full_name, Action.ADMINISTER)
+    hub.catalog.repositories.remove(repo.id)
+
+
+def readable(caller: Caller, repos: list[Repo]) -> list[Repo]:
+    """Those of them that the caller may read."""
+    return [repo for repo in repos if permits(caller, repo, Action.READ)]

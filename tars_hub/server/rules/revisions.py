@@ -1,0 +1,147 @@
+"""Revisions: what a branch, a tag or a commit's id stands for, and the files in it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from tars_hub.server.catalog.interface import RefMovedError
+from tars_hub.server.errors import (
+    ConflictError,
+    EntryNotFoundError,
+    ForbiddenError,
+    RevisionNotFoundError,
+)
+from tars_hub.server.hub import Hub
+from tars_hub.server.names import check_ref
+from tars_hub.server.records import MAIN, Commit, File, RefChange, Repo
+from tars_hub.server.trees import Place, find, walk
+
+_COMMIT = re.compile(r"[0-9a-f]{7,40}")
+
+
+@dataclass(frozen=True)
+class Entry:
+    """A file or folder of a revision; `file` is None for a folder."""
+
+    path: str
+    oid: str
+    file: File | None
+
+
+def commit_at(hub: Hub, repo: Repo, revision: str) -> Commit:
+    """The commit that a branch, tag, full ref or (beginning of a) commit id stands for.
+
+    Raises:
+        RevisionNotFoundError: nothing of that name in this repository.
+    """
+    history = hub.catalog.history
+    oid = None
+    for name in _ref_names(revision):
+        oid = oid or history.ref(repo.id, name)
+    commit = None
+    if oid is not None:
+        commit = history.find_commit(repo.id, oid)
+    elif _COMMIT.fullmatch(revision):
+        commit = history.find_commit(repo.id, revision)
+    if commit is None:
+        raise RevisionNotFoundError(f"Invalid rev id: {repo.full_name} has no branch, tag or commit {revision[:200]!r}")
+    return commit
+
+
+def _ref_names(revision: str) -> tuple[str, ...]:
+    if revision == "HEAD":
+        return (MAIN,)
+    if revision.startswith("refs/"):
+        return (revision,)
+    return f"refs/heads/{revision}", f"refs/tags/{revision}"
+
+
+def branch_ref(hub: Hub, repo: Repo, revision: str) -> str:
+    """The full name of the branch, or of the pull request, that a commit to this revision goes to.
+
+    Raises:
+        RevisionNotFoundError: none of these.
+    """
+    full = revision if revision.startswith(("refs/heads/", "refs/pr/")) else f"refs/heads/{revision}"
+    if hub.catalog.history.ref(repo.id, full) is None:
+        raise RevisionNotFoundError(f"Invalid rev id: {repo.full_name} has no branch {revision[:200]!r} to commit to")
+    return full
+
+
+def entries(hub: Hub, commit: Commit, path: str = "", *, recursive: bool = True) -> list[Entry]:
+    """What lies below a folder of a revision.
+
+    Raises:
+        EntryNotFoundError: no such folder; a file is none.
+    """
+    load = hub.catalog.history.trees
+    top = find(load, commit.tree, path)
+    if top is None or not top.is_tree:
+        raise EntryNotFoundError(f"{path[:200]!r} is no folder of this revision", commit.oid)
+    return list(_entries(hub, list(walk(load, top.oid, within=top.path, recursive=recursive))))
+
+
+def _entries(hub: Hub, places: list[Place]) -> Iterator[Entry]:
+    files = hub.catalog.history.files({place.oid for place in places if not place.is_tree})
+    for place in places:
+        yield Entry(place.path, place.oid, None if place.is_tree else files[place.oid])
+
+
+def entry_at(hub: Hub, commit: Commit, path: str) -> Entry | None:
+    """A file or folder of a revision by its path, None where there is none."""
+    place = find(hub.catalog.history.trees, commit.tree, path)
+    return next(_entries(hub, [place]), None) if place is not None else None
+
+
+def file_at(hub: Hub, commit: Commit, path: str) -> File:
+    """A file of a revision.
+
+    Raises:
+        EntryNotFoundError: no such file; a folder is none.
+    """
+    entry = entry_at(hub, commit, path)
+    if entry is None or entry.file is None:
+        raise EntryNotFoundError(f"A file with this name doesn't exist: {path[:200]!r}", commit.oid)
+    return entry.file
+
+
+def add_branch(hub: Hub, repo: Repo, name: str, start: str | None) -> None:
+    """Make a branch at a revision, by default where main is. Raises ConflictError if it is there."""
+    _add_ref(hub, repo, "refs/heads/", name, commit_at(hub, repo, start or "main"))
+
+
+def add_tag(hub: Hub, repo: Repo, name: str, revision: str) -> None:
+    """Name a revision. Raises ConflictError if the tag is there."""
+    _add_ref(hub, repo, "refs/tags/", name, commit_at(hub, repo, revision))
+
+
+def _add_ref(hub: Hub, repo: Repo, kind: str, name: str, commit: Commit) -> None:
+    check_ref(name)
+    try:
+        hub.catalog.history.move_refs(repo.id, [RefChange(name=kind + name, old=None, new=commit.oid)])
+    except RefMovedError:
+        raise ConflictError(f"Reference {kind}{name} already exists") from None
+
+
+def remove_branch(hub: Hub, repo: Repo, name: str) -> None:
+    """Forget a branch; main stays."""
+    if f"refs/heads/{name}" == MAIN:
+        raise ForbiddenError(f"Cannot delete {MAIN}")
+    _remove_ref(hub, repo, f"refs/heads/{name}")
+
+
+def remove_tag(hub: Hub, repo: Repo, name: str) -> None:
+    """Forget a tag."""
+    _remove_ref(hub, repo, f"refs/tags/{name}")
+
+
+def _remove_ref(hub: Hub, repo: Repo, full: str) -> None:
+    old = hub.catalog.history.ref(repo.id, full)
+    if old is None:
+        raise RevisionNotFoundError(f"Invalid rev id: {repo.full_name} has no {full[:200]}")
+    try:
+        hub.catalog.history.move_refs(repo.id, [RefChange(name=full, old=old, new=None)])
+    except RefMovedError:
+        raise ConflictError(f"{full} was moved by somebody else meanwhile; try again") from None

@@ -1,0 +1,184 @@
+"""Large files from clients without Xet, by the protocol of Git LFS: whole, or in parts that are put together.
+
+Links to upload by carry all that the hub needs to know, signed: they are followed without a token.
+https://github.com/git-lfs/git-lfs/blob/main/docs/api/batch.md
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
+from dataclasses import dataclass
+from types import TracebackType
+
+from tars_hub.server.blobs.interface import Key
+from tars_hub.server.errors import HubError, TooLargeError
+from tars_hub.server.hub import Hub
+from tars_hub.server.records import Repo
+from tars_hub.server.rules.contents import PIECE_BYTES
+from tars_hub.server.signing import random_name
+
+_WHOLE, _PARTS = "lfs upload", "lfs parts"
+
+
+@dataclass(frozen=True)
+class Wanted:
+    """A content that a client offers to upload."""
+
+    sha256: str
+    size: int
+
+
+@dataclass(frozen=True)
+class Answer:
+    """How to upload it.
+
+    Attributes:
+        ticket: what the link must carry; empty where the content is there already.
+        parts: how many it is to come in; 0 for as a whole.
+    """
+
+    wanted: Wanted
+    ticket: str
+    parts: int
+
+
+def offer(hub: Hub, repo: Repo, wanted: Sequence[Wanted], *, in_parts: bool) -> list[Answer]:
+    """For each content, how it is to be uploaded.
+
+    Raises:
+        TooLargeError: beyond the limit for one file.
+    """
+    linked = hub.catalog.contents.linked(repo.id, {each.sha256 for each in wanted})
+    return [_answer(hub, repo, each, each.sha256 in linked, in_parts) for each in wanted]
+
+
+def _answer(hub: Hub, repo: Repo, wanted: Wanted, is_there: bool, in_parts: bool) -> Answer:
+    if is_there:
+        return Answer(wanted, "", 0)
+    check_size(hub, wanted.size)
+    value = [repo.id, wanted.sha256, wanted.size]
+    if not in_parts or wanted.size <= hub.limits.part_bytes:
+        return Answer(wanted, hub.signer.sign(_WHOLE, value), 0)
+    count = -(-wanted.size // hub.limits.part_bytes)
+    return Answer(wanted, hub.signer.sign(_PARTS, [*value, random_name()]), count)
+
+
+def check_size(hub: Hub, size: int) -> None:
+    """Raises TooLargeError beyond the limit for one file."""
+    if size > hub.limits.file_bytes:
+        raise TooLargeError(f"a file may have {hub.limits.file_bytes:,} bytes; this one has {size:,}")
+
+
+class Receiving:
+    """A content on its way in: counted and hashed as it comes, kept only if it is what was promised.
+
+    Use it as a context manager; what is not finished when the block ends leaves nothing behind.
+    """
+
+    def __init__(self, hub: Hub, repo_id: int, wanted: Wanted) -> None:
+        self._hub, self._repo_id, self._wanted = hub, repo_id, wanted
+        self._size, self._hash, self._stack = 0, hashlib.sha256(), ExitStack()
+
+    def __enter__(self) -> Receiving:
+        self._writing = self._stack.enter_context(self._hub.blobs.writing())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stack.__exit__(kind, error, at)
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes. Raises HubError as soon as they are more than was promised."""
+        self._size += len(data)
+        if self._size > self._wanted.size:
+            raise HubError(f"more than the {self._wanted.size} bytes that were announced")
+        self._hash.update(data)
+        self._writing.write(data)
+
+    def finish(self) -> None:
+        """Keep the content, and let the repository name it. Raises HubError unless it is what was promised."""
+        if self._size != self._wanted.size:
+            raise HubError(f"{self._size} bytes arrived, {self._wanted.size} were announced; upload it again")
+        if self._hash.hexdigest() != self._wanted.sha256:
+            raise HubError(f"what arrived is not {self._wanted.sha256}; upload it again")
+        self._writing.seal(Key("file", self._wanted.sha256))
+        self._hub.catalog.contents.add_plain(self._wanted.sha256, self._wanted.size)
+        self._hub.catalog.contents.link(self._repo_id, [self._wanted.sha256])
+
+
+def receive_whole(hub: Hub, ticket: str) -> Receiving:
+    """Begin to take what a ticket allows. Raises ForbiddenError for one that is not ours, or too old."""
+    repo_id, sha256, size = hub.signer.read(_WHOLE, ticket, max_age_s=hub.settings.upload_s)
+    return Receiving(hub, repo_id, Wanted(sha256, size))
+
+
+class ReceivingPart:
+    """One part on its way in; a context manager as `Receiving` is."""
+
+    def __init__(self, hub: Hub, key: Key, size: int) -> None:
+        self._hub, self._key, self._expected, self._size, self._stack = hub, key, size, 0, ExitStack()
+
+    def __enter__(self) -> ReceivingPart:
+        self._writing = self._stack.enter_context(self._hub.blobs.writing())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stack.__exit__(kind, error, at)
+
+    def write(self, data: bytes) -> None:
+        self._size += len(data)
+        if self._size > self._expected:
+            raise HubError(f"more than the {self._expected} bytes of this part")
+        self._writing.write(data)
+
+    def finish(self) -> str:
+        """Keep the part; the tag by which the client names it at the end."""
+        if self._size != self._expected:
+            raise HubError(f"{self._size} bytes arrived, this part has {self._expected}; upload it again")
+        self._hub.blobs.delete(self._key)  # an earlier try, perhaps with other bytes
+        self._writing.seal(self._key)
+        return self._key.name
+
+
+def receive_part(hub: Hub, ticket: str, number: int) -> ReceivingPart:
+    """Begin to take one part, counted from 1."""
+    _, _, size, upload = hub.signer.read(_PARTS, ticket, max_age_s=hub.settings.upload_s)
+    count, length = -(-size // hub.limits.part_bytes), hub.limits.part_bytes
+    if not 1 <= number <= count:
+        raise HubError(f"there is no part {number}; there are {count}")
+    return ReceivingPart(hub, _part(upload, number), length if number < count else size - (count - 1) * length)
+
+
+def put_together(hub: Hub, ticket: str) -> None:
+    """Make one content of all its parts, which are gone then.
+
+    Raises:
+        HubError: a part is missing, or the whole is not what was promised.
+    """
+    repo_id, sha256, size, upload = hub.signer.read(_PARTS, ticket, max_age_s=hub.settings.upload_s)
+    keys = [_part(upload, number) for number in range(1, -(-size // hub.limits.part_bytes) + 1)]
+    if sha256 in hub.catalog.contents.linked(repo_id, [sha256]):
+        return  # the answer to an earlier request was lost on its way
+    try:
+        with Receiving(hub, repo_id, Wanted(sha256, size)) as receiving:
+            for number, key in enumerate(keys, 1):
+                _copy(hub, key, number, receiving)
+            receiving.finish()
+    finally:
+        for key in keys:
+            hub.blobs.delete(key)
+
+
+def _copy(hub: Hub, key: Key, number: int, receiving: Receiving) -> None:
+    try:
+        opened = hub.blobs.open(key)
+    except KeyError:
+        raise HubError(f"part {number} has not arrived; upload the file again") from None
+    with closing(opened) as reading:
+        for at in range(0, reading.size, PIECE_BYTES):
+            receiving.write(reading.read_at(at, PIECE_BYTES))
+
+
+def _part(upload: str, number: int) -> Key:
+    return Key("part", hashlib.sha256(f"{upload} {number}".encode()).hexdigest())

@@ -1,0 +1,235 @@
+"""Uploads by Xet: xorbs, and the shards that say how files are made of them.
+
+A file counts as uploaded for a repository when whoever sent it has shown, by a keyed hash over each run of chunks,
+to hold the data and not only its name, and when the hub has read it all and found the SHA-256 that was claimed.
+https://huggingface.co/docs/xet/upload-protocol
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Iterable, Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from types import TracebackType
+
+from tars_hub.server.blobs.interface import Key
+from tars_hub.server.errors import ForbiddenError, HubError, NotFoundError, UnauthorizedError
+from tars_hub.server.hub import Hub
+from tars_hub.server.records import Caller, Recipe, Repo, Term, Xorb
+from tars_hub.server.rules.access import Action, permits
+from tars_hub.server.rules.contents import chunk_table, read_recipe
+from tars_hub.server.rules.runs import Run, merged
+from tars_hub.server.rules.uploads import check_size
+from tars_hub.server.xet.chunks import ChunkTable
+from tars_hub.server.xet.hashes import file_hash, is_dedup_eligible, range_hash, to_text
+from tars_hub.server.xet.shard import Shard, ShardFile, dedup_shard
+from tars_hub.server.xet.xorb import XorbReceiver
+
+_TOKEN = "xet token"  # noqa: S105  # what it is signed for
+_SHARD_DAYS = 7
+_TOLD_XORBS = 64  # of 64 MiB each: in answer to one question about a chunk
+_LEAST_CHUNK_BYTES, _CHUNKS_TO_SPARE = 4 << 10, 1024
+
+
+@dataclass(frozen=True)
+class Session:
+    """Who speaks to the store of chunks, and about which repository.
+
+    Attributes:
+        writes: whether this token is for uploads.
+    """
+
+    caller: Caller
+    repo: Repo
+    writes: bool
+
+
+def open_session(hub: Hub, caller: Caller, repo: Repo, *, writes: bool) -> tuple[str, int]:
+    """A token for the store of chunks, and the time it ends at, in seconds since 1970."""
+    token = caller.token.id if caller.token else None
+    ends = int(time.time()) + hub.settings.link_s
+    return hub.signer.sign(_TOKEN, [repo.id, token, writes]), ends
+
+
+def session_of(hub: Hub, text: str | None, *, writes: bool) -> Session:
+    """What a token for the store of chunks allows now; rights are looked up anew each time.
+
+    Raises:
+        UnauthorizedError: no token, or one that has ended.
+        ForbiddenError: a token for reading, where writing is asked for.
+    """
+    if text is None:
+        raise UnauthorizedError("the store of chunks wants the token that the hub gives for it")
+    try:
+        repo_id, token_id, may_write = hub.signer.read(_TOKEN, text, max_age_s=hub.settings.link_s)
+    except ForbiddenError as error:
+        raise UnauthorizedError(str(error)) from None
+    token = hub.catalog.accounts.token_by_id(token_id) if token_id is not None else None
+    repo = hub.catalog.repositories.by_id(repo_id)
+    if repo is None or (token_id is not None and token is None):
+        raise UnauthorizedError("this token has ended")
+    session = Session(Caller(token=token), repo, may_write)
+    action = Action.PROPOSE if writes else Action.DOWNLOAD
+    if (writes and not may_write) or not permits(session.caller, repo, action):
+        raise ForbiddenError(f"this token may not {action.value} {repo.full_name}")
+    return session
+
+
+class ReceivingXorb:
+    """A xorb on its way in, unpacked and hashed chunk by chunk as it comes.
+
+    Use it as a context manager; what is not finished when the block ends leaves nothing behind.
+    """
+
+    def __init__(self, hub: Hub, name: str) -> None:
+        self._hub, self._name, self._receiver, self._stack = hub, name, XorbReceiver(), ExitStack()
+
+    def __enter__(self) -> ReceivingXorb:
+        self._writing = self._stack.enter_context(self._hub.blobs.writing())
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._stack.__exit__(kind, error, at)
+
+    def write(self, data: bytes) -> None:
+        """Take the next bytes. Raises XetFormatError at the first that cannot be."""
+        self._writing.write(self._receiver.feed(data))
+
+    def finish(self) -> bool:
+        """Keep the xorb; False where it was there already. Raises HubError unless it is what its name says."""
+        received = self._receiver.finish()
+        if received.hash != self._name:
+            raise HubError(f"what arrived is xorb {received.hash}, not {self._name}")
+        self._writing.seal(Key("xorb", received.hash))
+        is_new = not self._hub.catalog.contents.xorbs([received.hash])
+        if is_new:
+            packed = received.chunks.pack()
+            size, unpacked = received.size_bytes, received.unpacked_bytes
+            self._hub.catalog.contents.add_xorb(
+                Xorb(hash=received.hash, size=size, unpacked_size=unpacked, chunks=packed)
+            )
+        return is_new
+
+
+def add_shard(hub: Hub, session: Session, shard: Shard) -> Iterator[tuple[int, int]]:
+    """Take in all files of a shard, each checked to the last byte; gives bytes read and bytes in all on the way.
+
+    Raises:
+        HubError: a file is not what the shard says.
+    """
+    total = sum(term.unpacked_bytes for file in shard.files for term in file.terms)
+    done = 0
+    for file in shard.files:
+        for count in _add_file(hub, session, file):
+            done += count
+            yield done, total
+
+
+def _add_file(hub: Hub, session: Session, file: ShardFile) -> Iterator[int]:
+    """Take in one file; gives the numbers of bytes read on the way."""
+    if file.sha256 is None:
+        raise HubError(f"file {file.hash} comes without its SHA-256, by which models name their files")
+    size = sum(term.unpacked_bytes for term in file.terms)
+    check_size(hub, size)
+    _check_count(file, size)
+    findable = set[str]()
+    if to_text(file_hash(_noting(findable, _proven_chunks(hub, file)))) != file.hash:
+        raise HubError(f"the chunks that were named do not make file {file.hash}")
+    terms = tuple(
+        Term(xorb=term.xorb, start=term.start, end=term.end, unpacked_size=term.unpacked_bytes) for term in file.terms
+    )
+    packed = _packed_size(hub, terms)
+    recipe = Recipe(hash=file.hash, sha256=file.sha256, size=size, packed_size=packed, terms=terms)
+    kept = hub.catalog.contents.recipe(file.hash)
+    if kept is None or kept.sha256 != file.sha256:
+        yield from _check_sha256(hub, recipe)
+        hub.catalog.contents.add_recipe(recipe, chunks=findable)
+    else:
+        yield size
+    hub.catalog.contents.link(session.repo.id, [file.sha256])
+
+
+def _packed_size(hub: Hub, terms: Iterable[Term]) -> int:
+    size = 0
+    name, table = "", None
+    for run in merged(Run(term.xorb, term.start, term.end) for term in terms):
+        if table is None or name != run.xorb:
+            name, table = run.xorb, _table(hub, run.xorb)
+        first, after = table.packed_range(run.start, run.end)
+        size += after - first
+    return size
+
+
+def _table(hub: Hub, xorb: str) -> ChunkTable:
+    try:
+        return chunk_table(hub, xorb)
+    except NotFoundError:
+        raise HubError(f"xorb {xorb} was not uploaded; upload it before a shard that names it") from None
+
+
+def _check_count(file: ShardFile, size: int) -> None:
+    """Chunks have 8 KiB at least, but for each file's last: so work and memory stay in proportion to the size."""
+    count = sum(term.end - term.start for term in file.terms)
+    if count > size // _LEAST_CHUNK_BYTES + _CHUNKS_TO_SPARE:
+        raise HubError(f"file {file.hash}: {size} bytes are not made of {count} chunks")
+
+
+def _proven_chunks(hub: Hub, file: ShardFile) -> Iterator[tuple[bytes, int]]:
+    """The file's chunks in order, after each run was proven to be known and not only named."""
+    name, table = "", None
+    for term in file.terms:
+        if table is None or name != term.xorb:  # runs of the same xorb often follow each other
+            name, table = term.xorb, _table(hub, term.xorb)
+        pairs = table.pairs(term.start, term.end)
+        if sum(length for _, length in pairs) != term.unpacked_bytes:
+            raise HubError(f"file {file.hash}: a run of xorb {term.xorb} has another length than was said")
+        if term.verification is None or range_hash(each for each, _ in pairs) != term.verification:
+            raise HubError(f"file {file.hash}: no proof that a run of xorb {term.xorb} is known")
+        yield from pairs
+
+
+def _check_sha256(hub: Hub, recipe: Recipe) -> Iterator[int]:
+    hasher = hashlib.sha256()
+    for piece in read_recipe(hub, recipe, 0, recipe.size):
+        hasher.update(piece)
+        yield len(piece)
+    if hasher.hexdigest() != recipe.sha256:
+        raise HubError(f"file {recipe.hash} has SHA-256 {hasher.hexdigest()}, not {recipe.sha256}")
+
+
+def _noting(findable: set[str], chunks: Iterable[tuple[bytes, int]]) -> Iterator[tuple[bytes, int]]:
+    """Hand chunks on and note those that clients ask about: the first of each file, and one in 1,024 of the others."""
+    for at, (each, length) in enumerate(chunks):
+        if at == 0 or is_dedup_eligible(each):
+            findable.add(to_text(each))
+        yield each, length
+
+
+def chunks_near(hub: Hub, session: Session, chunk: str) -> bytes | None:
+    """A shard of what the hub holds around a chunk, None where it holds none that the caller may know of.
+
+    Hashes in it are keyed, so that it names only chunks that the caller has. Whoever may not download a
+    repository does not learn either that a chunk lies in it.
+    """
+    repos: dict[int, bool] = {}
+
+    def may_know(repo_id: int) -> bool:
+        if repo_id not in repos:
+            repo = hub.catalog.repositories.by_id(repo_id)
+            repos[repo_id] = repo is not None and permits(session.caller, repo, Action.DOWNLOAD)
+        return repos[repo_id]
+
+    found = [xet for xet, ids in hub.catalog.contents.recipes_with(chunk) if any(may_know(each) for each in ids)]
+    if not found:
+        return None
+    names: dict[str, None] = {}
+    for xet in found:
+        recipe = hub.catalog.contents.recipe(xet)
+        names |= dict.fromkeys(term.xorb for term in recipe.terms) if recipe else {}
+    told = list(names)[:_TOLD_XORBS]
+    xorbs = hub.catalog.contents.xorbs(told)
+    tables = [(name, ChunkTable.unpack(xorbs[name].chunks)) for name in told if name in xorbs]
+    key = hashlib.sha256(hub.catalog.secret + session.caller.name.encode()).digest()
+    return dedup_shard(tables, key, now=int(time.time()), valid_s=_SHARD_DAYS * 86400)
