@@ -1,10 +1,12 @@
-"""The browser page: `python app.py` trains a small model of handwritten digits the first time, then shows it.
+"""Hub and page on one port: `python app.py` trains a small model of handwritten digits the first time, and shows it.
 
-`python app.py --model FOLDER_OR_REPOSITORY` shows another. A Hugging Face Space runs this file as it is.
+The model is pushed to the hub, pulled from it again, and shown at /demo. `python app.py --model FOLDER_OR_REPOSITORY`
+shows another, on a page alone. A Hugging Face Space runs this file as it is, for the page alone too.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from pathlib import Path
 
@@ -12,9 +14,10 @@ from tars_hub import cli
 
 
 def main() -> int:
-    """Open the page; returns the process's exit code. The default model is kept beside this file."""
+    """Serve both; returns the process's exit code. The model and the hub's data are kept beside this file."""
     home = Path(__file__).resolve().parent
-    return cli.main(["demo", "--home", str(home), *sys.argv[1:]])
+    data = os.environ.get("TARS_HUB_DATA") or str(home / "hub-data")
+    return cli.main(["demo", "--home", str(home), "--hub-data", data, *sys.argv[1:]])
 
 
 if __name__ == "__main__":

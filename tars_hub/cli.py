@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
-from tars_hub import cli_measure
+from tars_hub import cli_hub, cli_measure
 from tars_hub.cli_flags import add_hub_flags as _add_hub_flags
 from tars_hub.cli_flags import positive as _positive
 from tars_hub.errors import TarsError, UsageError
@@ -74,6 +74,7 @@ def _parser() -> argparse.ArgumentParser:
     cli_measure.add_evaluate(commands.add_parser("evaluate", help="measure a model by labelled pictures"), say=_say)
     cli_measure.add_compare(commands.add_parser("compare", help="say which of two models is better"), say=_say)
     _add_demo(commands)
+    cli_hub.add_hub(commands.add_parser("hub", help="keep models and hand them out, as huggingface.co does"), say=_say)
     _add_import(commands)
     _add_sample(commands)
     listing = commands.add_parser("backbones", help="list the networks that can be trained")
@@ -115,6 +116,12 @@ def _add_demo(commands: _Commands) -> None:
         default=Path(),
         metavar="DIR",
         help="where the default model is kept (default: this folder)",
+    )
+    parser.add_argument(
+        "--hub-data",
+        type=Path,
+        metavar="DIR",
+        help="without --model: run a hub on the same port, which keeps its data here and the default model in it",
     )
     parser.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
     _add_hub_flags(parser)
@@ -173,20 +180,22 @@ def _demo(given: argparse.Namespace) -> int:
     from tars_hub import demo
 
     in_space = "SPACE_ID" in os.environ  # Hugging Face sets it: the page is the whole machine's purpose there
-    return demo.show(
-        demo.Options(
-            model=given.model or os.environ.get("TARS_MODEL"),
-            home=given.home,
-            examples=given.examples,
-            host=given.host or ("0.0.0.0" if in_space else "127.0.0.1"),  # noqa: S104  # a Space is reached from outside
-            port=given.port,
-            device=given.device,
-            revision=given.revision,
-            endpoint=given.endpoint,
-            open_browser=_has_desktop() and not given.no_browser and not in_space,
-        ),
-        say=_say,
+    options = demo.Options(
+        model=given.model or os.environ.get("TARS_MODEL"),
+        home=given.home,
+        examples=given.examples,
+        host=given.host or ("0.0.0.0" if in_space else "127.0.0.1"),  # noqa: S104  # a Space is reached from outside
+        port=given.port,
+        device=given.device,
+        revision=given.revision,
+        endpoint=given.endpoint,
+        open_browser=_has_desktop() and not given.no_browser and not in_space,
     )
+    if given.hub_data is None or options.model or in_space:
+        return demo.show(options, say=_say)
+    from tars_hub import together
+
+    return together.show(options, given.hub_data, say=_say)
 
 
 def _has_desktop() -> bool:

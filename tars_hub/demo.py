@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -53,43 +53,40 @@ class Options:
 
 def show(options: Options, *, say: Say) -> int:
     """Open the page and stay until interrupted; returns the process's exit code."""
-    model = options.model or str(_digits_model(options.home, say))
+    model = options.model or str(digits_model(options.home, say))
     predictor = Predictor.from_pretrained(
         model, device=options.device, revision=options.revision, endpoint=options.endpoint
     )
-    examples = _examples(options)
-    measured = _measured(predictor)
-    _serve(options, predictor, model, measured, examples, say)
+    name = Path(model).name or Path(model).resolve().name  # of ".", too
+    _serve(options, name, page_builder(options, predictor, name), say)
     return 0
 
 
-def _serve(
-    options: Options,
-    predictor: Predictor,
-    model: str,
-    measured: Measured | None,
-    examples: Sequence[Path],
-    say: Say,
-) -> None:
-    from tars_hub.ui.serve import free_port, page_server, wait_until_interrupted
-
-    port = free_port(options.host, options.port)
-    if port != options.port:
-        say(f"port {options.port} is taken; using {port}")
-
-    name = Path(model).name or Path(model).resolve().name  # of ".", too
+def page_builder(options: Options, predictor: Predictor, name: str) -> Callable[[], gr.Blocks]:
+    """What makes the page about a model, once Gradio's environment is set."""
+    examples = _examples(options)
+    measured = _measured(predictor)
 
     def build() -> gr.Blocks:
         from tars_hub.ui.page import build_page  # imports gradio, whose settings stand by now
 
         return build_page(predictor, name=name, measured=measured, examples=examples)
 
+    return build
+
+
+def _serve(options: Options, name: str, build: Callable[[], gr.Blocks], say: Say) -> None:
+    from tars_hub.ui.serve import free_port, page_server, wait_until_interrupted
+
+    port = free_port(options.host, options.port)
+    if port != options.port:
+        say(f"port {options.port} is taken; using {port}")
     with page_server(build, host=options.host, port=port, open_browser=options.open_browser) as url:
         say(f"{name} answers at {url} (Ctrl-C stops it)")
         wait_until_interrupted()
 
 
-def _digits_model(home: Path, say: Say) -> Path:
+def digits_model(home: Path, say: Say) -> Path:
     """The folder of the default model, trained now if it is not there yet."""
     folder = home / "checkpoint" / "digits"
     if _is_finished(folder):

@@ -14,7 +14,7 @@ from urllib.request import urlopen
 import pytest
 
 import app
-from tars_hub import TarsClassifier, demo
+from tars_hub import TarsClassifier, demo, together
 from tars_hub.errors import TarsError
 from tests.checkout import ROOT, copy_checkout
 from tests.digits_folder import write_few_digits
@@ -47,17 +47,24 @@ def test_readme_names_files_that_are_there() -> None:
         assert (ROOT / name).exists(), name
 
 
-def test_in_a_space_only_the_page_starts(monkeypatch: pytest.MonkeyPatch) -> None:
-    seen: list[demo.Options] = []
-    monkeypatch.setattr(demo, "show", lambda options, say: seen.append(options) or 0)  # noqa: ARG005
+def test_the_hub_starts_too_but_not_in_a_space(monkeypatch: pytest.MonkeyPatch) -> None:
+    alone: list[demo.Options] = []
+    both: list[tuple[demo.Options, Path]] = []
+    monkeypatch.setattr(demo, "show", lambda options, say: alone.append(options) or 0)  # noqa: ARG005
+    monkeypatch.setattr(together, "show", lambda options, data, say: both.append((options, data)) or 0)  # noqa: ARG005
     monkeypatch.setattr(sys, "argv", ["app.py"])
     monkeypatch.setenv("DISPLAY", ":0")
+    monkeypatch.delenv("TARS_HUB_DATA", raising=False)
+    assert app.main() == 0
+    monkeypatch.setenv("TARS_HUB_DATA", "/elsewhere")
     assert app.main() == 0
     monkeypatch.setenv("SPACE_ID", "user/space")
     monkeypatch.setenv("TARS_MODEL", "user/model")
     assert app.main() == 0
-    here, space = seen
+    (here, data), (_, named) = both
+    (space,) = alone
     assert (here.host, here.open_browser, here.model, here.home) == ("127.0.0.1", True, None, ROOT)
+    assert (data, named) == (ROOT / "hub-data", Path("/elsewhere"))
     assert (space.host, space.open_browser, space.model) == ("0.0.0.0", False, "user/model")  # noqa: S104
 
 
@@ -65,14 +72,14 @@ def test_the_default_model_is_trained_once(tmp_path: Path, monkeypatch: pytest.M
     write_few_digits(tmp_path / "data" / "digits", digits="0123456789", train=8, val=2)
     monkeypatch.setattr(demo, "_DIGITS_RECIPE", (*demo._DIGITS_RECIPE, "--epochs", "1"))
     said: list[str] = []
-    folder = demo._digits_model(tmp_path, said.append)
+    folder = demo.digits_model(tmp_path, said.append)
     assert TarsClassifier.from_pretrained(folder).config.drawings
     assert re.search(
         r"of 210 digits drawn large with a dark pen, which it was never trained on, it reads \d+\.\d%", said[-1]
     )
     assert [path.name for path in folder.parent.iterdir()] == ["digits"]
     monkeypatch.setattr(demo, "start_training", lambda _: pytest.fail("trained again"))
-    assert demo._digits_model(tmp_path, said.append) == folder
+    assert demo.digits_model(tmp_path, said.append) == folder
 
 
 def test_an_interrupted_training_is_not_taken_for_a_model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -85,10 +92,10 @@ def test_an_interrupted_training_is_not_taken_for_a_model(tmp_path: Path, monkey
 
     monkeypatch.setattr(demo, "start_training", interrupted)
     with pytest.raises(TarsError, match="130"):
-        demo._digits_model(tmp_path, lambda _: None)
+        demo.digits_model(tmp_path, lambda _: None)
     monkeypatch.setattr(demo, "start_training", lambda _: 3)
     with pytest.raises(TarsError, match="3"):  # asked again, for all that a model stands there
-        demo._digits_model(tmp_path, lambda _: None)
+        demo.digits_model(tmp_path, lambda _: None)
 
 
 @contextmanager

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from starlette.applications import Starlette
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
@@ -13,6 +13,7 @@ from tars_hub.server.errors import HubError
 from tars_hub.server.hub import Hub
 from tars_hub.server.routes.table import table
 from tars_hub.server.routes.web import answer_error
+from tars_hub.server.rules.dedup import Told
 from tars_hub.server.xet.hashes import XetFormatError
 
 
@@ -28,11 +29,13 @@ def create_app(hub: Hub, *, mounts: Sequence[tuple[str, ASGIApp]] = ()) -> ASGIA
             HubError: answer_error,
             XetFormatError: _answer_bad_format,
             OSError: _answer_disk,
+            ClientDisconnect: _answer_nobody,
             404: _answer_nothing,
             405: _answer_nothing,
         },
     )
     app.state.hub = hub
+    app.state.told = Told()
     return _Front(app, mounts)
 
 
@@ -65,6 +68,11 @@ async def _answer_disk(_: Request, error: Exception) -> Response:
     """Mostly a full disk. It is no fault of the client's, and trying again at once would not help."""
     reason = getattr(error, "strerror", None) or "the disk does not answer"
     return JSONResponse({"error": f"the hub cannot keep or read it: {reason}"}, 507)
+
+
+async def _answer_nobody(_: Request, __: Exception) -> Response:
+    """The client went away in the middle of a body; what had come of it is gone as well."""
+    return Response(status_code=499)
 
 
 async def _answer_nothing(request: Request, _: Exception) -> Response:

@@ -10,10 +10,10 @@ from typing import TypeVar
 
 from tars_hub.server.blobs.interface import Key
 from tars_hub.server.errors import HubError
-from tars_hub.server.gitobjects import blob_oid, commit_oid, decode_tree, pointer, tree_oid
+from tars_hub.server.gitobjects import blob_hasher, blob_oid, commit_oid, decode_tree, pointer, tree_oid
 from tars_hub.server.hub import Hub
-from tars_hub.server.records import Commit, Content, Recipe, Repo, Xorb
-from tars_hub.server.rules.contents import PIECE_BYTES, read_blob, read_recipe
+from tars_hub.server.records import Commit, Content, File, Recipe, Repo, Xorb
+from tars_hub.server.rules.contents import PIECE_BYTES, read, read_blob, read_recipe
 from tars_hub.server.trees import EMPTY_TREE
 from tars_hub.server.xet.hashes import XetFormatError
 from tars_hub.server.xet.xorb import XorbReceiver
@@ -138,7 +138,9 @@ def _check_commit(hub: Hub, repo: Repo, commit: Commit, seen: set[str]) -> Itera
         entries = [entry for oid, data in found.items() if tree_oid(data) == oid for entry in decode_tree(data)]
         blobs |= {entry.oid for entry in entries if not entry.is_tree}
         waiting = {entry.oid for entry in entries if entry.is_tree} - seen
-    yield from _check_files(hub, repo, where, blobs)
+    fresh = blobs - seen  # a file that did not change is in the trees of many commits
+    seen |= fresh
+    yield from _check_files(hub, repo, where, fresh)
 
 
 def _check_files(hub: Hub, repo: Repo, where: str, oids: set[str]) -> Iterator[str]:
@@ -153,3 +155,16 @@ def _check_files(hub: Hub, repo: Repo, where: str, oids: set[str]) -> Iterator[s
             yield f"{where}: content {file.sha256} is not linked to the repository"
         elif file.lfs and blob_oid(pointer(file.sha256, file.size)) != file.oid:
             yield f"{where}: the pointer to {file.sha256} has another id than {file.oid}"
+        elif not file.lfs and not _is_blob(hub, file):
+            yield f"{where}: content {file.sha256} has another git id than {file.oid}"
+
+
+def _is_blob(hub: Hub, file: File) -> bool:
+    """Whether a small file's bytes have its git id; bytes that are not there were named before."""
+    hasher = blob_hasher(file.size)
+    try:
+        for piece in read(hub, file.sha256):
+            hasher.update(piece)
+    except (HubError, OSError, KeyError, XetFormatError):
+        return True
+    return hasher.hexdigest() == file.oid

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+import os
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+
+from tars_hub.errors import UsageError
 
 KIB = 1 << 10
 MIB = 1 << 20
@@ -35,6 +38,20 @@ class Limits:
     path_bytes: int = 1024
     shard_bytes: int = 64 * MIB
     part_bytes: int = 64 * MIB
+
+    @classmethod
+    def from_environment(cls) -> Limits:
+        """Limits that the environment names, as TARS_HUB_FILE_BYTES=5000000000; the usual ones besides.
+
+        Raises:
+            UsageError: a value is no whole number above 0.
+        """
+        found = {each.name: os.environ.get(f"TARS_HUB_{each.name.upper()}") for each in fields(cls)}
+        given = {name: text for name, text in found.items() if text}
+        for name, text in given.items():
+            if not text.isascii() or not text.isdigit() or int(text) < 1:
+                raise UsageError(f"TARS_HUB_{name.upper()}={text} is no whole number above 0")
+        return cls(**{name: int(text) for name, text in given.items()})
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,7 +21,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
-_TOKEN_FILE = "owner-token"  # noqa: S105  # a file's name
+OWNER_TOKEN = "owner-token"  # noqa: S105  # a file's name
 _PART_DAYS = 2
 
 
@@ -83,7 +83,7 @@ def first_owner(hub: Hub, name: str = "owner") -> str | None:
         return None
     add_user(hub, name)
     token = create_token(hub, name, role="write", label="first")
-    handle = os.open(hub.settings.data / _TOKEN_FILE, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    handle = os.open(hub.settings.data / OWNER_TOKEN, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with open(handle, "w", encoding="ascii") as stream:  # noqa: PTH123  # by its handle
         stream.write(token + "\n")
     return token
@@ -92,6 +92,6 @@ def first_owner(hub: Hub, name: str = "owner") -> str | None:
 def owner_token(settings: Settings) -> str | None:
     """The token of the first start, None where its file is gone."""
     try:
-        return (settings.data / _TOKEN_FILE).read_text(encoding="ascii").strip()
+        return (settings.data / OWNER_TOKEN).read_text(encoding="ascii").strip()
     except (OSError, UnicodeError):
         return None

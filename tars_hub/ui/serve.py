@@ -12,7 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, NoReturn
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from tars_hub.errors import UsageError
 from tars_hub.ui.uploads import upload_folder
@@ -23,6 +23,19 @@ if TYPE_CHECKING:
 MAX_UPLOAD = "64mb"
 _PORTS_TRIED = 100
 _LAST_PORT = 65535
+
+
+@contextmanager
+def page_environment(*, host: str = "127.0.0.1", uploads: Path | None = None) -> Iterator[None]:
+    """Set what Gradio takes from the environment; visitors' pictures go when the block ends, however it ends.
+
+    SIGTERM and a closed terminal leave the block as SystemExit. Pages are built and served within it.
+
+    Args:
+        uploads: as `page_server` takes it.
+    """
+    with _signals_exit(), upload_folder(uploads) as folder, _environment(_gradio_settings(folder, host)):
+        yield
 
 
 @contextmanager
@@ -49,7 +62,7 @@ def page_server(
     Raises:
         UsageError: the port was taken meanwhile.
     """
-    with _signals_exit(), upload_folder(uploads) as folder, _environment(_gradio_settings(folder, host)):
+    with page_environment(host=host, uploads=uploads):
         page = build()
         try:
             yield _launch(page, host=host, port=port, open_browser=open_browser)
@@ -90,9 +103,25 @@ def _can_listen(host: str, port: int) -> bool:
     return True
 
 
-def _launch(page: gr.Blocks, *, host: str, port: int, open_browser: bool) -> str:
+def page_settings() -> dict[str, Any]:
+    """What `launch` and `mount_gradio_app` are both told, and have other defaults for."""
     from tars_hub.ui.look import look
 
+    return {
+        "allowed_paths": [],
+        "enable_monitoring": False,
+        "footer_links": ["api"],
+        "max_file_size": MAX_UPLOAD,
+        "mcp_server": False,
+        "pwa": False,
+        "run_history": False,
+        "show_error": False,
+        "ssr_mode": False,
+        **look(),
+    }
+
+
+def _launch(page: gr.Blocks, *, host: str, port: int, open_browser: bool) -> str:
     if not _can_listen(host, port):
         raise UsageError(f"port {port} is taken on {host}; name another")
     try:
@@ -104,14 +133,7 @@ def _launch(page: gr.Blocks, *, host: str, port: int, open_browser: bool) -> str
             share=False,
             quiet=True,
             prevent_thread_lock=True,
-            ssr_mode=False,
-            run_history=False,
-            enable_monitoring=False,
-            mcp_server=False,
-            pwa=False,
-            footer_links=["api"],
-            max_file_size=MAX_UPLOAD,
-            **look(),
+            **page_settings(),
         )
     except OSError as error:  # taken in the last moment
         raise UsageError(f"cannot listen on {host}, port {port}: {error}") from error

@@ -23,7 +23,7 @@ from tars_hub.server.routes.files import byte_range
 from tars_hub.server.routes.lfs import pour
 from tars_hub.server.routes.repos import MODEL
 from tars_hub.server.routes.web import Ask, bearer, read_body, route, streaming_route
-from tars_hub.server.rules import contents, reconstruction, revisions, xet
+from tars_hub.server.rules import contents, dedup, reconstruction, revisions, xet
 from tars_hub.server.rules.access import Action, find_repo
 from tars_hub.server.rules.reconstruction import Fetch, Plan
 from tars_hub.server.xet.hashes import XetFormatError, from_text
@@ -149,7 +149,9 @@ def _event(**facts: object) -> str:
 
 def _chunk(ask: Ask) -> Response:
     session = _session(ask, writes=True)
-    shard = xet.chunks_near(ask.hub, session, _hash(ask, "chunk"))
+    upload = ask.request.headers.get("x-xet-session-id", "")[:100]
+    told: dedup.Told = ask.request.app.state.told
+    shard = dedup.chunks_near(ask.hub, session, _hash(ask, "chunk"), upload=upload, told=told)
     if shard is None:
         raise NotFoundError("no such chunk")
     return Response(shard, media_type="application/octet-stream")

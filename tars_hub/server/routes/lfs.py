@@ -38,16 +38,25 @@ def _batch(ask: Ask) -> Response:
         raise HubError("large files are downloaded from their resolve addresses; this one is for uploads")
     if asked.get("hash_algo", "sha256") != "sha256":
         raise HubError("large files are named by their SHA-256 here")
-    transfers = asked.get("transfers") or ["basic"]
-    in_parts = isinstance(transfers, list) and "multipart" in transfers
     wanted = [_wanted(each) for each in objects_of(asked, "objects", most=_AT_ONCE)]
-    answers = uploads.offer(ask.hub, repo, wanted, in_parts=in_parts)
-    facts = {
-        "transfer": "multipart" if any(answer.parts for answer in answers) else "basic",
-        "objects": [_object(ask, answer) for answer in answers],
-        "hash_algo": "sha256",
-    }
+    offered = asked.get("transfers") or ["basic"]
+    if not isinstance(offered, list):
+        raise HubError("'transfers' must be a list")
+    if "xet" in offered:
+        # Older clients leave the choice to the hub. By Xet they send only what is new.
+        return _answer("xet", [_facts(each) for each in wanted])
+    answers = uploads.offer(ask.hub, repo, wanted, in_parts="multipart" in offered)
+    transfer = "multipart" if any(answer.parts for answer in answers) else "basic"
+    return _answer(transfer, [_object(ask, answer) for answer in answers])
+
+
+def _answer(transfer: str, objects: list[dict[str, Any]]) -> Response:
+    facts = {"transfer": transfer, "objects": objects, "hash_algo": "sha256"}
     return JSONResponse(facts, media_type=MEDIA_TYPE)
+
+
+def _facts(wanted: Wanted) -> dict[str, Any]:
+    return {"oid": wanted.sha256, "size": wanted.size, "authenticated": True}
 
 
 def _wanted(found: dict[str, Any]) -> Wanted:
@@ -60,7 +69,7 @@ def _wanted(found: dict[str, Any]) -> Wanted:
 
 
 def _object(ask: Ask, answer: Answer) -> dict[str, Any]:
-    found: dict[str, Any] = {"oid": answer.wanted.sha256, "size": answer.wanted.size, "authenticated": True}
+    found = _facts(answer.wanted)
     if not answer.ticket:
         return found
     upload: dict[str, Any] = {"href": f"{ask.base}/api/lfs/whole/{answer.ticket}"}

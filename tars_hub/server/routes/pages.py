@@ -66,7 +66,7 @@ def _all(ask: Ask) -> Response:
 
 
 def _how_to_push(ask: Ask) -> str:
-    lines = f"export HF_ENDPOINT={ask.base}\nhf auth login\nhf upload USER/MODEL FOLDER"
+    lines = f"export HF_ENDPOINT={ask.base}\nexport HF_TOKEN=TOKEN\nhf upload USER/MODEL FOLDER"
     return f"<h2>Push a model</h2><pre>{escape(lines)}</pre>"
 
 

@@ -24,12 +24,10 @@ from tars_hub.server.rules.runs import Run, merged
 from tars_hub.server.rules.uploads import check_size
 from tars_hub.server.xet.chunks import ChunkTable
 from tars_hub.server.xet.hashes import file_hash, is_dedup_eligible, range_hash, to_text
-from tars_hub.server.xet.shard import Shard, ShardFile, dedup_shard
+from tars_hub.server.xet.shard import Shard, ShardFile
 from tars_hub.server.xet.xorb import XorbReceiver
 
 _TOKEN = "xet token"  # noqa: S105  # what it is signed for
-_SHARD_DAYS = 7
-_TOLD_XORBS = 64  # of 64 MiB each: in answer to one question about a chunk
 _LEAST_CHUNK_BYTES, _CHUNKS_TO_SPARE = 4 << 10, 1024
 
 
@@ -205,31 +203,3 @@ def _noting(findable: set[str], chunks: Iterable[tuple[bytes, int]]) -> Iterator
         if at == 0 or is_dedup_eligible(each):
             findable.add(to_text(each))
         yield each, length
-
-
-def chunks_near(hub: Hub, session: Session, chunk: str) -> bytes | None:
-    """A shard of what the hub holds around a chunk, None where it holds none that the caller may know of.
-
-    Hashes in it are keyed, so that it names only chunks that the caller has. Whoever may not download a
-    repository does not learn either that a chunk lies in it.
-    """
-    repos: dict[int, bool] = {}
-
-    def may_know(repo_id: int) -> bool:
-        if repo_id not in repos:
-            repo = hub.catalog.repositories.by_id(repo_id)
-            repos[repo_id] = repo is not None and permits(session.caller, repo, Action.DOWNLOAD)
-        return repos[repo_id]
-
-    found = [xet for xet, ids in hub.catalog.contents.recipes_with(chunk) if any(may_know(each) for each in ids)]
-    if not found:
-        return None
-    names: dict[str, None] = {}
-    for xet in found:
-        recipe = hub.catalog.contents.recipe(xet)
-        names |= dict.fromkeys(term.xorb for term in recipe.terms) if recipe else {}
-    told = list(names)[:_TOLD_XORBS]
-    xorbs = hub.catalog.contents.xorbs(told)
-    tables = [(name, ChunkTable.unpack(xorbs[name].chunks)) for name in told if name in xorbs]
-    key = hashlib.sha256(hub.catalog.secret + session.caller.name.encode()).digest()
-    return dedup_shard(tables, key, now=int(time.time()), valid_s=_SHARD_DAYS * 86400)

@@ -1,0 +1,106 @@
+"""Hub and page in one process, on one port: where the model side and the server side meet, over HTTP.
+
+The default model is pushed to the hub with the stock client, pulled back, and what was pulled is shown.
+"""
+
+from __future__ import annotations
+
+import logging
+import webbrowser
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from huggingface_hub.utils import logging as client_logging
+from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+
+from tars_hub.demo import Options, Say, digits_model, page_builder
+from tars_hub.errors import UsageError
+from tars_hub.model import TarsClassifier
+from tars_hub.predict import Predictor
+from tars_hub.server.app import create_app
+from tars_hub.server.hub import Hub
+from tars_hub.server.serve import address_of, listening, owner_lines, owner_name, serving, tell
+from tars_hub.server.settings import Limits, Settings
+from tars_hub.server.start import OWNER_TOKEN, first_owner, opened, owner_token
+from tars_hub.ui.mount import PageMount
+from tars_hub.ui.serve import free_port, page_environment, wait_until_interrupted
+
+PAGE = "/demo"
+_MODEL = "digits"
+
+
+def show(options: Options, data: Path, *, say: Say) -> int:
+    """Serve both until interrupted; returns the process's exit code.
+
+    Args:
+        options: without a model, which is the hub's.
+        data: the hub's folder.
+
+    Raises:
+        UsageError: another hub serves this folder, or its owner's token is gone.
+    """
+    with opened(Settings(data=data, limits=Limits.from_environment()), serving=True) as hub:
+        trained = digits_model(options.home, say)  # after the lock: no training for nothing
+        port = free_port(options.host, options.port)
+        if port != options.port:
+            say(f"port {options.port} is taken; using {port}")
+        _serve(hub, trained, options, port, say)
+    return 0
+
+
+def _serve(hub: Hub, trained: Path, options: Options, port: int, say: Say) -> None:
+    mount = PageMount(PAGE)
+    with ExitStack() as stack:
+        stack.enter_context(page_environment(host=options.host))
+        listener = stack.enter_context(listening(options.host, port))
+        loop = stack.enter_context(serving(create_app(hub, mounts=[(PAGE, mount)]), listener))
+        name, token = _owners(hub, say)
+        url = address_of(listener)
+        predictor = there_and_back(trained, f"{name}/{_MODEL}", url, token, device=options.device)
+        stack.enter_context(mount.showing(page_builder(options, predictor, f"{name}/{_MODEL}"), loop))
+        say(f"{name}/{_MODEL} answers at {url}{PAGE}")
+        tell(hub, listener, say=say)
+        if options.open_browser:
+            webbrowser.open(url + PAGE)
+        wait_until_interrupted()
+
+
+def _owners(hub: Hub, say: Say) -> tuple[str, str]:
+    """The owner's name and token; at the first start, made now and said."""
+    kept = hub.settings.data / OWNER_TOKEN
+    new = first_owner(hub)
+    name = owner_name(hub)
+    token = owner_token(hub.settings)
+    if not name or token is None:
+        raise UsageError(
+            f"{kept} holds no token of this hub; `tars hub token create USER --write` makes one to put there"
+        )
+    if new:
+        for line in owner_lines(name, new, kept):
+            say(line)
+    return name, token
+
+
+def there_and_back(folder: Path, repo_id: str, url: str, token: str, *, device: str | None = None) -> Predictor:
+    """Push a model folder to a hub and pull it again; where nothing changed, the hub has no new commit."""
+    with _quiet_client(), TemporaryDirectory(prefix="tars-pull-", ignore_cleanup_errors=True) as cache:
+        # Everybody who reaches the page sees this model, so it hides from nobody.
+        TarsClassifier.from_pretrained(folder).push_to_hub(repo_id, endpoint=url, token=token, private=False)
+        # Not the client's own cache: it goes by names, and another hub may have a model of this name.
+        return Predictor.from_pretrained(repo_id, endpoint=url, token=token, cache_dir=cache, device=device)
+
+
+@contextmanager
+def _quiet_client() -> Iterator[None]:
+    """No bars, nor a warning that nothing has changed since the last start."""
+    verbosity, bars = client_logging.get_verbosity(), not are_progress_bars_disabled()
+    client_logging.set_verbosity(logging.ERROR)
+    disable_progress_bars()
+    try:
+        yield
+    finally:
+        client_logging.set_verbosity(verbosity)
+        if bars:
+            enable_progress_bars()

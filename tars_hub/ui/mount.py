@@ -1,0 +1,135 @@
+"""The page below a path of another server: what `launch` does besides listening, done by us."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Iterator, MutableMapping
+from concurrent.futures import Future
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+from tars_hub.ui.serve import page_settings
+
+if TYPE_CHECKING:
+    import gradio as gr
+    from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_RETRY_S = 2
+_NOT_YET = b"The page is being prepared; it will be here in a moment.\n"
+# What the page asks for. The rest of Gradio's routes, which fetch addresses for a visitor, edit its own source or
+# serve what this page has none of, are closed.
+_PAGE = ("/", "/config", "/theme.css", "/favicon.ico", "/manifest.json", "/robots.txt")
+_FOLDERS = ("/assets/", "/static/", "/svelte/")
+_API = (
+    *("info", "openapi.json", "theme.css", "upload", "upload_progress", "queue/join", "queue/data", "cancel", "reset"),
+    *("app_id", "user", "login_check", "heartbeat/", "call/"),
+)
+_FILE = "/gradio_api/file="
+# Visitors' files come from the hub's own address, where its cookies are: none may act as a page of it.
+_FILE_HEADERS = [(b"content-security-policy", b"sandbox; default-src 'none'"), (b"x-content-type-options", b"nosniff")]
+
+
+class PageMount:
+    """An ASGI app for a path of a server; it says "in a moment" until it has a page to show.
+
+    Requests come with their whole path, that of the mount included.
+    """
+
+    def __init__(self, path: str) -> None:
+        """
+        Args:
+            path: where the server mounts it, such as "/demo".
+        """
+        self.path = path
+        self._app: ASGIApp | None = None
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            return  # Gradio's beginning and end are `showing`'s, and it has no web sockets
+        inner = scope["path"].removeprefix(self.path)
+        if self._app is None:
+            await _answer(send, 503, _NOT_YET, (b"retry-after", str(_RETRY_S).encode()))
+        elif not inner:
+            await _answer(send, 307, b"", (b"location", f"{self.path}/".encode()))
+        elif not _is_open(inner):
+            await _answer(send, 404, b"There is nothing here.\n")
+        else:
+            await self._app({**scope, "root_path": ""}, receive, _harmless(send) if inner.startswith(_FILE) else send)
+
+    @contextmanager
+    def showing(self, build: Callable[[], gr.Blocks], loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+        """Show a page while the `with` block runs, which stands within a `page_environment`.
+
+        Args:
+            build: as `page_server` takes it.
+            loop: the server's, which runs in another thread.
+        """
+        page = build()
+        app, gradio_app = _mounted(page, self.path)
+        begun: Future[None] = Future()
+        end = asyncio.Event()
+        life = asyncio.run_coroutine_threadsafe(_live(app, begun, end), loop)
+        begun.result()
+        self._app = app
+        try:
+            yield
+        finally:
+            self._app = None
+            page.close(verbose=False)
+            loop.call_soon_threadsafe(gradio_app.stop_event.set)  # for heartbeats, which else never end
+            loop.call_soon_threadsafe(end.set)
+            life.result()
+
+
+def _is_open(inner: str) -> bool:
+    if inner.startswith(_FILE):
+        return not inner.removeprefix(_FILE).lstrip("/").lower().startswith(("http:", "https:"))
+    prefix, _, asked = inner.partition("/gradio_api/")
+    if prefix or not asked:
+        return inner in _PAGE or inner.startswith(_FOLDERS)
+    return any(asked.rstrip("/") == name or (name.endswith("/") and asked.startswith(name)) for name in _API)
+
+
+def _mounted(page: gr.Blocks, path: str) -> tuple[Any, Any]:
+    """An app that has Gradio's below the path and nothing else, and Gradio's."""
+    import gradio as gr
+    from fastapi import FastAPI
+    from starlette.routing import Mount
+
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
+    gr.mount_gradio_app(app, page, path=path, **page_settings())
+    # Gradio looks whether the files that a caller names were uploaded, but only where the page was launched:
+    # without this a caller may name any file that this process can read.
+    page.has_launched = True
+    return app, next(route.app for route in app.routes if isinstance(route, Mount))
+
+
+async def _live(app: Any, begun: Future[None], end: asyncio.Event) -> None:  # noqa: ANN401  # FastAPI's
+    """Between the two, Gradio's queue runs and old uploads are swept."""
+    try:
+        async with app.router.lifespan_context(app):
+            begun.set_result(None)
+            await end.wait()
+    except Exception as error:
+        if begun.done():
+            raise
+        begun.set_exception(error)
+
+
+def _harmless(send: Send) -> Send:
+    async def send_harmless(message: Message) -> None:
+        if message["type"] == "http.response.start":
+            message = {**message, "headers": [*message.get("headers", []), *_FILE_HEADERS]}
+        await send(message)
+
+    return send_harmless
+
+
+async def _answer(send: Send, status: int, text: bytes, *headers: tuple[bytes, bytes]) -> None:
+    start: MutableMapping[str, Any] = {
+        "type": "http.response.start",
+        "status": status,
+        "headers": [(b"content-type", b"text/plain; charset=utf-8"), *headers],
+    }
+    await send(start)
+    await send({"type": "http.response.body", "body": text})

@@ -1,0 +1,89 @@
+"""`tars hub serve` as a process of its own."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+_WITHIN_S = 60
+
+
+@dataclass
+class Served:
+    """
+    Attributes:
+        log: what it says, on both streams.
+        url: where it answers, without a slash at the end.
+    """
+
+    process: subprocess.Popen[bytes]
+    log: Path
+    url: str = ""
+
+    def said(self) -> str:
+        return self.log.read_text(errors="replace")
+
+    def get(self, path: str, **options: Any) -> httpx.Response:
+        return httpx.get(self.url + path, trust_env=False, **options)
+
+    def end(self, number: int = signal.SIGTERM) -> int:
+        """Send a signal; the exit code."""
+        self.process.send_signal(number)
+        return self.process.wait(30)
+
+    def wait_until_it_answers(self, *, line: str) -> None:
+        for _ in range(_WITHIN_S * 20):
+            found = re.search(line, self.said())
+            if found:
+                self.url = found[1].removesuffix("/")
+                return
+            if self.process.poll() is not None:
+                break
+            time.sleep(0.05)
+        raise AssertionError(f"it did not come up, and said:\n{self.said()}")
+
+
+@contextmanager
+def running(command: list[str], *, line: str, **options: Any) -> Iterator[Served]:
+    """A server's process, once it has said a line with its address; killed at the end if it still runs."""
+    with tempfile.TemporaryDirectory(prefix="tars-said-") as folder:
+        log = Path(folder) / "log"
+        with log.open("wb") as stream:
+            # A shell's background jobs, and so the tests that run in one, are started deaf to Ctrl-C.
+            before = signal.signal(signal.SIGINT, signal.default_int_handler)
+            process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, **options)
+            signal.signal(signal.SIGINT, before)
+        server = Served(process, log)
+        try:
+            server.wait_until_it_answers(line=line)
+            yield server
+        finally:
+            if process.poll() is None:
+                process.terminate()
+            try:
+                process.wait(20)
+            except subprocess.TimeoutExpired:
+                process.kill()
+                process.wait()
+
+
+@contextmanager
+def served(*flags: str, environment: dict[str, str] | None = None) -> Iterator[Served]:
+    """`tars hub serve` on any free port, once it says where to push."""
+    env = {**os.environ, "PYTHONUNBUFFERED": "1", **(environment or {})}
+    command = [sys.executable, "-m", "tars_hub", "hub", "serve", "--port", "0", *flags]
+    line = r"the hub answers at (\S+)[\s\S]*hf upload \S+ FOLDER"
+    with running(command, line=line, env=env) as hub:
+        yield hub
