@@ -34,6 +34,7 @@ def create_app(hub: Hub, *, mounts: Sequence[tuple[str, ASGIApp]] = ()) -> ASGIA
             405: _answer_nothing,
         },
     )
+    app.router.redirect_slashes = False  # to an address made of the Host header, whatever --public-url says
     app.state.hub = hub
     app.state.told = Told()
     return _Front(app, mounts)

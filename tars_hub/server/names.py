@@ -49,7 +49,7 @@ def check_ref(name: str) -> None:
         or any(part in ("", ".", "..") or part.startswith(".") or part.endswith(".lock") for part in name.split("/"))
         or ".." in name
         or "@{" in name
-        or name == "@"
+        or name in ("@", "HEAD")
         or re.fullmatch(r"[0-9a-f]{40}", name) is not None
     )
     if bad:

@@ -5,10 +5,17 @@ Matched name by name, with `fnmatch`, whose expressions do not blow up however a
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from fnmatch import fnmatchcase
+from fnmatch import translate
+from functools import lru_cache
+from typing import TypeAlias
 
 _LONGEST = 500
+
+Glob: TypeAlias = Callable[[str], object] | None
+"""Says of a name whether it fits; None is "**", for any number of names."""
 
 
 @dataclass(frozen=True)
@@ -16,28 +23,28 @@ class Pattern:
     """One line of such a file.
 
     Attributes:
-        parts: globs for names from the top down; "**" is for any number of them.
+        globs: for names from the top down.
         negated: whether it brings back what another line left out.
         folders_only: whether it is for folders alone.
     """
 
-    parts: tuple[str, ...]
+    globs: tuple[Glob, ...]
     negated: bool
     folders_only: bool
 
     def fits(self, path: str) -> bool:
         """Whether a file's path from the top is meant by it."""
-        return not self.folders_only and _fits(self.parts, tuple(path.split("/")))
+        names = path.split("/")
+        return not self.folders_only and len(names) in _fitting(self.globs, names)
 
     def fits_or_holds(self, path: str) -> bool:
         """Whether the file, or one of the folders that it lies in, is meant."""
-        names = tuple(path.split("/"))
-        above = any(_fits(self.parts, names[:count]) for count in range(1, len(names)))
-        return above or self.fits(path)
+        names = path.split("/")
+        return any(count < len(names) or not self.folders_only for count in _fitting(self.globs, names))
 
 
 def parse_pattern(line: str) -> Pattern | None:
-    """A pattern; None for what is empty, a comment, or too long to be meant."""
+    """A pattern; None for what is empty, a comment, no pattern, or too long to be meant."""
     if not line.strip() or line.startswith("#") or len(line) > _LONGEST:
         return None
     negated = line.startswith("!")
@@ -46,18 +53,43 @@ def parse_pattern(line: str) -> Pattern | None:
     text = text.rstrip("/")
     if not text:
         return None
-    anchored = "/" in text
-    parts = tuple(part for part in text.split("/") if part)
-    return Pattern(parts if anchored else ("**", *parts), negated, folders_only)
+    parts = [part for part in text.split("/") if part]
+    try:
+        globs = tuple(_glob(part) for part in (parts if "/" in text else ["**", *parts]))
+    except re.error:
+        return None
+    return Pattern(globs, negated, folders_only)
 
 
-def _fits(parts: tuple[str, ...], names: tuple[str, ...]) -> bool:
-    """Whether the globs fit all the names: for each number of globs, how many names they can have used up."""
-    reached = {0}
-    for number, part in enumerate(parts, 1):
-        if part == "**":
-            least = 1 if number == len(parts) else 0  # at the end it is for all within a folder, not for the folder
-            reached = set(range(min(reached) + least, len(names) + 1)) if reached else reached
-        else:
-            reached = {at + 1 for at in reached if at < len(names) and fnmatchcase(names[at], part)}
-    return len(names) in reached
+@lru_cache(4096)
+def _glob(part: str) -> Glob:
+    return None if part == "**" else re.compile(translate(part)).match
+
+
+def _fitting(globs: Sequence[Glob], names: Sequence[str]) -> Iterator[int]:
+    """Numbers of names, from the top, that the globs fit: a file's own path, or that of a folder above it."""
+    reached = _with_skipped(globs, {0})
+    for count, name in enumerate(names, 1):
+        after = set[int]()
+        for at in reached - {len(globs)}:
+            glob = globs[at]
+            if glob is None:
+                # At the end it is for all within a folder, and not for the folder.
+                after |= {at, at + 1} if at + 1 == len(globs) else {at}
+            elif glob(name):
+                after.add(at + 1)
+        reached = _with_skipped(globs, after)
+        if len(globs) in reached:
+            yield count
+        if not reached:
+            return
+
+
+def _with_skipped(globs: Sequence[Glob], reached: set[int]) -> set[int]:
+    """Where the globs can be as well, as "**" before others may be for no name."""
+    found = set(reached)
+    for at in reached:
+        while at + 1 < len(globs) and globs[at] is None:
+            at += 1  # noqa: PLW2901
+            found.add(at)
+    return found

@@ -10,6 +10,7 @@ refused at once ("database is locked") where another has written meanwhile.
 from __future__ import annotations
 
 import contextlib
+import errno
 import os
 import sqlite3
 from collections.abc import Iterator
@@ -18,6 +19,7 @@ from threading import Lock
 from typing import Any
 
 from sqlalchemy import URL, Connection, Engine, StaticPool, create_engine, event, make_url
+from sqlalchemy.exc import OperationalError
 
 _BUSY_S = 30
 _THREADS = 40  # of the web server: each may have a connection, which is then kept open
@@ -51,8 +53,13 @@ class Database:
     @contextlib.contextmanager
     def writing(self) -> Iterator[Connection]:
         """A transaction that is kept when the block ends well, and undone otherwise."""
-        with self._write_queue, self._writer.begin() as connection:
-            yield connection
+        try:
+            with self._write_queue, self._writer.begin() as connection:
+                yield connection
+        except OperationalError as error:
+            if "is full" in str(error.orig):
+                raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC)) from error
+            raise
 
     def close(self) -> None:
         """Close all connections; nobody may be using one."""

@@ -17,7 +17,8 @@ def routes() -> list[BaseRoute]:
     return [
         route("/api/whoami-v2", "GET", _whoami),
         route("/api/settings/repositories", "GET", _own_repositories),
-        route("/api/agent-harnesses", "GET", _no_harnesses),
+        route("/api/agent-harnesses", "GET", _no_harnesses, by_token=False),
+        route("/api/telemetry/{topic:rest}", "GET", _no_telemetry, by_token=False),
     ]
 
 
@@ -58,6 +59,11 @@ def _own_repositories(ask: Ask) -> Response:
             for repo in found
         ]
     )
+
+
+def _no_telemetry(_: Ask) -> Response:
+    """Clients tell which functions are used; nobody here wants to know."""
+    return Response(status_code=204)
 
 
 def _no_harnesses(_: Ask) -> Response:

@@ -47,7 +47,6 @@ def routes() -> list[BaseRoute]:
     for version in ("/v1", ""):  # the oldest clients name none
         found += [
             streaming_route(_CAS + version + "/xorbs/{prefix}/{xorb}", "POST", _xorb, by_token=False),
-            route(_CAS + version + "/xorbs/{prefix}/{xorb}", "GET", _xorb_size, by_token=False),
             streaming_route(_CAS + version + "/shards", "POST", _shard, by_token=False),
             route(_CAS + version + "/chunks/{prefix}/{chunk}", "GET", _chunk, by_token=False),
             route(_CAS + version + "/reconstructions/{file}", "GET", _reconstruction, by_token=False),
@@ -103,15 +102,6 @@ async def _xorb(ask: Ask) -> Response:
         await pour(ask, receiving)
         is_new = await run_in_threadpool(receiving.finish)
     return JSONResponse({"was_inserted": is_new})
-
-
-def _xorb_size(ask: Ask) -> Response:
-    """Whether a xorb is there; only HEAD makes sense, and its content is given by signed links alone."""
-    _session(ask, writes=True)
-    size = ask.hub.blobs.size(Key("xorb", _hash(ask, "xorb")))
-    if size is None or ask.request.method != "HEAD":
-        raise NotFoundError("no such xorb")
-    return Response(headers={"Content-Length": str(size)})
 
 
 async def _shard(ask: Ask) -> Response:
@@ -235,17 +225,17 @@ def _file(ask: Ask) -> Response:
 
 def _block(ask: Ask) -> Response:
     """Bytes of a xorb, to whoever has a link that was signed for them."""
-    name = _hash(ask, "xorb")
-    size = ask.hub.blobs.size(Key("xorb", name))
+    fetch = reconstruction.read_ticket(ask.hub, ask.request.query_params.get("ticket", ""))
+    size = ask.hub.blobs.size(Key("xorb", fetch.xorb))
     if size is None:
         raise NotFoundError("no such xorb")
     span = byte_range(ask.request, size)
     if span is None:
         raise HubError("say which bytes, in a Range header")
     start, end = span
-    reconstruction.check_fetch(ask.hub, name, start, end - 1, ask.request.query_params.get("ticket", ""))
+    reconstruction.check_fetch(fetch, ask.part("xorb"), start, end - 1)
     headers = {"Content-Length": str(end - start), "Content-Range": f"bytes {start}-{end - 1}/{size}"}
-    body = contents.read_blob(ask.hub, Key("xorb", name), start, end)
+    body = contents.read_blob(ask.hub, Key("xorb", fetch.xorb), start, end)
     return StreamingResponse(body, 206, headers, media_type="application/octet-stream")
 
 

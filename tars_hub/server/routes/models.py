@@ -8,9 +8,9 @@ from typing import Literal
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from tars_hub.server.errors import HubError
+from tars_hub.server.errors import HubError, RevisionNotFoundError
 from tars_hub.server.gitobjects import pointer
-from tars_hub.server.records import Commit, Facts, Repo, Search
+from tars_hub.server.records import MAIN, Commit, Facts, Repo, Search
 from tars_hub.server.routes.repos import MODEL
 from tars_hub.server.routes.web import Ask, next_link, route
 from tars_hub.server.rules import cards, revisions
@@ -85,26 +85,23 @@ def _search(ask: Ask) -> Response:
     found = ask.hub.catalog.repositories.search(_wanted(ask, offset, limit + 1))
     with_files = full or bool(_NEEDS_FILES & set(expand))
     lines = [
-        model_line(
-            _listed(ask, repo, with_files),
-            expand=expand,
-            full=full,
-            config=ask.flag("config"),
-            card=card,
-        )
+        model_line(view, expand=expand, full=full, config=ask.flag("config"), card=card)
         for repo in found[:limit]
+        if (view := _listed(ask, repo, with_files)) is not None
     ]
     headers = next_link(ask, cursor=offset + limit) if len(found) > limit else {}
     return JSONResponse(lines, headers=headers)
 
 
-def _listed(ask: Ask, repo: Repo, with_files: bool) -> ModelView:
-    commit = revisions.commit_at(ask.hub, repo, "main")
-    return (
-        model_view(ask, repo, commit, repo.facts)
-        if with_files
-        else ModelView(repo=repo, commit=commit, facts=repo.facts)
-    )
+def _listed(ask: Ask, repo: Repo, with_files: bool) -> ModelView | None:
+    """What a list says of a model; None where it was removed since it was found."""
+    try:
+        commit = revisions.commit_at(ask.hub, repo, MAIN)
+    except RevisionNotFoundError:
+        return None
+    if with_files:
+        return model_view(ask, repo, commit, repo.facts)
+    return ModelView(repo=repo, commit=commit, facts=repo.facts)
 
 
 def _wanted(ask: Ask, offset: int, limit: int) -> Search:

@@ -37,10 +37,21 @@ def routes() -> list[BaseRoute]:
     repo = "/{namespace}/{name}"
     return [
         route("/", "GET", _all),
+        route("/favicon.ico", "GET", _icon, by_token=False),
         route(repo, "GET", _repo),
         route(f"{repo}/tree/{{revision:revision}}", "GET", _repo),
         route(f"{repo}/commit/{{revision:revision}}", "GET", _repo),
     ]
+
+
+_ICON = (
+    '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 16 16"><rect width="16" height="16" rx="4" fill="#2b6e4f"/>'
+    '<path d="M3 4h10v2H9v7H7V6H3z" fill="#fff"/></svg>'
+)
+
+
+def _icon(_: Ask) -> Response:
+    return Response(_ICON, media_type="image/svg+xml", headers={"Cache-Control": "max-age=86400"})
 
 
 def _page(title: str, body: str) -> Response:

@@ -85,7 +85,9 @@ def commit(hub: Hub, caller: Caller, repo: Repo, ref: str, order: Order) -> Comm
     _check(hub, order)
     files = _files(hub, repo, order.operations)
     for _ in range(_TRIES):
-        head = _head(hub, repo, ref, order.parent)
+        head = _head(hub, repo, ref)
+        if order.parent and not _is_named(head, order.parent):
+            return _made_before(hub, caller, repo, head, order, files)
         new = _next(hub, caller, head, order, files)
         if new is None:
             return head
@@ -119,17 +121,35 @@ def _check(hub: Hub, order: Order) -> None:
         check_path(operation.path, longest=hub.limits.path_bytes)
 
 
-def _head(hub: Hub, repo: Repo, ref: str, parent: str) -> Commit:
+def _head(hub: Hub, repo: Repo, ref: str) -> Commit:
     oid = hub.catalog.history.ref(repo.id, ref)
     found = hub.catalog.history.find_commit(repo.id, oid) if oid else None
     if found is None:
         raise ConflictError(f"{ref} of {repo.full_name} was removed meanwhile")
-    if parent and (len(parent) < _SHORTEST_ID or not found.oid.startswith(parent)):
-        raise BranchMovedError(
-            "The branch was updated since you opened this page. Please refresh and try again. "
-            f"(it stands at {found.oid}, not at {parent[:40]!r})"
-        )
     return found
+
+
+def _is_named(commit: Commit, oid: str) -> bool:
+    """Whether an id, or the beginning of one, is this commit's."""
+    return len(oid) >= _SHORTEST_ID and commit.oid.startswith(oid)
+
+
+def _made_before(hub: Hub, caller: Caller, repo: Repo, head: Commit, order: Order, files: Mapping[str, File]) -> Commit:
+    """The commit that this very order made, when its sender asks again because the answer was lost.
+
+    Raises:
+        BranchMovedError: the branch stands where others moved it.
+    """
+    parent = hub.catalog.history.find_commit(repo.id, head.parents[0]) if head.parents else None
+    if parent is not None and _is_named(parent, order.parent):
+        again = _next(hub, caller, parent, order, files)
+        made = (head.tree, head.author, head.message)
+        if again is not None and (again.commit.tree, again.commit.author, again.commit.message) == made:
+            return head
+    raise BranchMovedError(
+        "The branch was updated since you opened this page. Please refresh and try again. "
+        f"(it stands at {head.oid}, not at {order.parent[:40]!r})"
+    )
 
 
 def _files(hub: Hub, repo: Repo, operations: Sequence[Operation]) -> Mapping[str, File]:

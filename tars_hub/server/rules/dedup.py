@@ -53,7 +53,8 @@ def chunks_near(hub: Hub, session: Session, chunk: str, *, upload: str, told: To
     a later version of what is there, and a changed head often lies in the first chunk, with all others unchanged.
 
     Hashes in it are keyed, so that it names only chunks that the caller has. Whoever may not download a
-    repository does not learn either that a chunk lies in it.
+    repository does not learn either that a chunk lies in it: of a xorb that holds chunks of others as well, theirs
+    are hidden.
 
     Args:
         upload: what the client calls this upload; empty where it says nothing.
@@ -64,11 +65,11 @@ def chunks_near(hub: Hub, session: Session, chunk: str, *, upload: str, told: To
         recipes = _of_repo(hub, session.repo)
         if not recipes:
             recipes, most = _of_latest(hub, session), _GUESSED_XORBS
-    xorbs = _xorbs(hub, recipes)[:most]
-    if not xorbs:
+    runs = _runs(hub, recipes, most)
+    if not runs:
         return None
-    kept = hub.catalog.contents.xorbs(xorbs)
-    tables = [(name, ChunkTable.unpack(kept[name].chunks)) for name in xorbs if name in kept]
+    kept = {name: ChunkTable.unpack(xorb.chunks) for name, xorb in hub.catalog.contents.xorbs(runs).items()}
+    tables = [(name, kept[name].hiding_all_but(known)) for name, known in runs.items() if name in kept]
     key = hashlib.sha256(hub.catalog.secret + session.caller.name.encode()).digest()
     return dedup_shard(tables, key, now=int(time.time()), valid_s=_SHARD_DAYS * 86400)
 
@@ -96,12 +97,12 @@ def _of_latest(hub: Hub, session: Session) -> list[str]:
     return [xet for repo in found if permits(session.caller, repo, Action.DOWNLOAD) for xet in _of_repo(hub, repo)]
 
 
-def _xorbs(hub: Hub, recipes: Iterable[str]) -> list[str]:
-    """The xorbs of recipes, each once, in order."""
-    names: dict[str, None] = {}
+def _runs(hub: Hub, recipes: Iterable[str], most: int) -> dict[str, list[tuple[int, int]]]:
+    """The xorbs of recipes in order, up to so many, each with the runs of its chunks that these recipes name."""
+    runs: dict[str, list[tuple[int, int]]] = {}
     for xet in recipes:
         recipe = hub.catalog.contents.recipe(xet)
-        names |= dict.fromkeys(term.xorb for term in recipe.terms) if recipe else {}
-        if len(names) >= _TOLD_XORBS:
-            break
-    return list(names)
+        for term in recipe.terms if recipe else ():
+            if term.xorb in runs or len(runs) < most:
+                runs.setdefault(term.xorb, []).append((term.start, term.end))
+    return runs

@@ -107,8 +107,21 @@ def fetch_ticket(hub: Hub, fetch: Fetch) -> str:
     return hub.signer.sign(_LINK, [fetch.xorb, fetch.first, fetch.last])
 
 
-def check_fetch(hub: Hub, xorb: str, first: int, last: int, ticket: str) -> None:
-    """Raises ForbiddenError unless the ticket opens these bytes."""
-    name, least, most = hub.signer.read(_LINK, ticket, max_age_s=hub.settings.link_s)
-    if name != xorb or not least <= first <= last <= most:
-        raise ForbiddenError(f"this link opens bytes {least} to {most} of {name} alone")
+@dataclass(frozen=True)
+class Opened:
+    """What a ticket opens: bytes `first` to `last` of a xorb, both included."""
+
+    xorb: str
+    first: int
+    last: int
+
+
+def read_ticket(hub: Hub, ticket: str) -> Opened:
+    """Raises ForbiddenError for one that is not ours, or too old."""
+    return Opened(*hub.signer.read(_LINK, ticket, max_age_s=hub.settings.link_s))
+
+
+def check_fetch(opened: Opened, xorb: str, first: int, last: int) -> None:
+    """Raises ForbiddenError unless these bytes are among those that a ticket opens."""
+    if opened.xorb != xorb or not opened.first <= first <= last <= opened.last:
+        raise ForbiddenError(f"this link opens bytes {opened.first} to {opened.last} of {opened.xorb} alone")

@@ -5,12 +5,12 @@ from __future__ import annotations
 from datetime import datetime, timezone
 
 from tars_hub.server.catalog.interface import TakenError
-from tars_hub.server.errors import ConflictError, ForbiddenError, UnauthorizedError
+from tars_hub.server.errors import ConflictError, ForbiddenError, RepoNotFoundError, UnauthorizedError
 from tars_hub.server.gitobjects import new_commit
 from tars_hub.server.hub import Hub
 from tars_hub.server.names import check_namespace, check_repo_name
 from tars_hub.server.records import Caller, Facts, Gated, NewCommit, Repo
-from tars_hub.server.rules.access import Action, find_repo, permits
+from tars_hub.server.rules.access import Action, find_repo
 from tars_hub.server.rules.contents import keep_small
 from tars_hub.server.trees import EMPTY_TREE, change
 from tars_hub.server.uploading import GITATTRIBUTES
@@ -90,9 +90,6 @@ def change_settings(
 def remove(hub: Hub, caller: Caller, full_name: str) -> None:
     """Forget a repository. What it held stays on the disk until that is tidied."""
     repo = find_repo(hub, caller, full_name, Action.ADMINISTER)
+    if repo.full_name.lower() != full_name.lower():  # a name it had once is not enough to lose it by
+        raise RepoNotFoundError(f"{full_name[:200]!r} is called {repo.full_name} now; delete it by that name")
     hub.catalog.repositories.remove(repo.id)
-
-
-def readable(caller: Caller, repos: list[Repo]) -> list[Repo]:
-    """Those of them that the caller may read."""
-    return [repo for repo in repos if permits(caller, repo, Action.READ)]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -73,6 +74,20 @@ class ChunkTable:
         """Return how many bytes chunks start..end unpack to."""
         self._check_range(start, end)
         return int(self._unpacked_ends[end] - self._unpacked_ends[start])
+
+    def hiding_all_but(self, runs: Iterable[tuple[int, int]]) -> ChunkTable:
+        """Return the table with random hashes for the chunks outside these runs (start, end), their lengths kept."""
+        data = bytearray(os.urandom(len(self.data)))
+        own = memoryview(self.data)
+        for index in range(len(self)):
+            at = index * _RECORD.itemsize
+            data[at + HASH_BYTES : at + _RECORD.itemsize] = own[at + HASH_BYTES : at + _RECORD.itemsize]
+        for start, end in runs:
+            self._check_range(start, end)
+            data[start * _RECORD.itemsize : end * _RECORD.itemsize] = own[
+                start * _RECORD.itemsize : end * _RECORD.itemsize
+            ]
+        return ChunkTable(bytes(data))
 
     def pairs(self, start: int, end: int) -> list[tuple[bytes, int]]:
         """Return (raw hash, unpacked length) of chunks start..end, as the tree hashes want them."""

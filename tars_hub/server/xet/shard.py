@@ -23,6 +23,8 @@ _RECORD = struct.Struct("<32s4I")  # every record between header and footer: a h
 _FOOTER = struct.Struct("<3Q6Q32s2Q72xQ")
 _FOOTER_VERSION = 1
 
+MAX_TERMS = 1 << 17  # of one file: enough for 8 TiB in whole xorbs, and as objects no more than some 50 MB
+
 _BOOKEND_HASH = b"\xff" * HASH_BYTES
 _BOOKEND = _RECORD.pack(_BOOKEND_HASH, 0, 0, 0, 0)
 _HAS_VERIFICATION = 1 << 31
@@ -156,6 +158,8 @@ def _parse_header(data: bytes) -> int:
 
 def _parse_file(header: _Record, records: _Records) -> ShardFile:
     raw_hash, flags, count, _, _ = header
+    if count > MAX_TERMS:
+        raise XetFormatError(f"a file of {count} terms; {MAX_TERMS} are possible")
     entries = records.take(count)
     proofs = [record[0] for record in records.take(count)] if flags & _HAS_VERIFICATION else [None] * count
     sha256 = _parse_sha256(records.next()[0]) if flags & _HAS_SHA256 else None
