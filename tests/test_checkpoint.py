@@ -408,7 +408,11 @@ def test_a_whole_pickled_network_is_refused_with_what_would_work(path: Path, zip
     assert "state_dict()" in message
 
 
-@pytest.mark.parametrize("value", [os.path.join, nn.ReLU, range(3), slice(1), torch.optim.SGD, torch.load], ids=repr)
+@pytest.mark.parametrize(
+    "value",
+    [os.path.join, nn.ReLU, range(3), slice(1), torch.optim.SGD, torch.load],
+    ids="join ReLU range slice SGD load".split(),
+)
 def test_functions_and_classes_are_refused(path: Path, value: Any) -> None:
     torch.save({"state_dict": STATE, "value": value}, path)
     assert "opening it would call" in refusal(path, UnsafeFileError)

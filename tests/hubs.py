@@ -1,0 +1,167 @@
+"""A real hub in a process of its own, to be used, killed and started again."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.error import URLError
+from urllib.request import ProxyHandler, build_opener
+
+from tests.checkout import ROOT
+
+START_S = 60.0
+STOP_S = 20.0
+
+
+class RunningHub:
+    """`tars hub serve` over one folder; `url` stays the same from one start to the next."""
+
+    def __init__(self, data: Path, *, environment: dict[str, str] | None = None) -> None:
+        self.data = data
+        self.environment = environment or {}
+        self.port = 0
+        self.output: list[str] = []
+        self._known: set[str] = set()
+        self.start()
+
+    @property
+    def url(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    @property
+    def owner_token(self) -> str:
+        return (self.data / "owner-token").read_text().strip()
+
+    def start(self) -> None:
+        command = [sys.executable, "-m", "tars_hub", "hub", "serve", "--data", str(self.data)]
+        self._process = subprocess.Popen(
+            [*command, "--host", "127.0.0.1", "--port", str(self.port)],
+            cwd=ROOT,
+            env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            text=True,
+            errors="replace",
+        )
+        started = len(self.output)
+        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
+        self._reader.start()
+        self._wait_for(lambda: self._heard_address(started))
+        self._wait_for(self._is_healthy)
+
+    def restart(self) -> None:
+        """Start again after `stop` or `kill`, at the same address."""
+        assert not self.alive, "it runs"
+        self.start()
+
+    def stop(self) -> int:
+        """End it as the system would, and return its exit status."""
+        self._process.send_signal(signal.SIGTERM)
+        try:
+            return self._process.wait(STOP_S)
+        except subprocess.TimeoutExpired:
+            self.kill()
+            raise AssertionError(f"the hub did not end on SIGTERM:\n{self.said}") from None
+        finally:
+            self._reader.join(STOP_S)
+
+    def kill(self) -> None:
+        """End it as a power cut would."""
+        self._process.kill()
+        self._process.wait()
+        self._reader.join(STOP_S)
+
+    @property
+    def alive(self) -> bool:
+        return self._process.poll() is None
+
+    @property
+    def said(self) -> str:
+        return "".join(self.output[-200:])
+
+    @property
+    def rss_bytes(self) -> int:
+        """Memory in use now."""
+        pages = Path(f"/proc/{self._process.pid}/statm").read_text().split()[1]
+        return int(pages) * os.sysconf("SC_PAGE_SIZE")
+
+    @property
+    def peak_rss_bytes(self) -> int:
+        """The most memory it ever used since it started."""
+        status = Path(f"/proc/{self._process.pid}/status").read_text()
+        return int(re.findall(r"VmHWM:\s+(\d+) kB", status)[0]) * 1024
+
+    @property
+    def stored_bytes(self) -> int:
+        """What its folder takes up, counted by file sizes."""
+        return sum(path.stat().st_size for path in self.data.rglob("*") if path.is_file())
+
+    def command(self, *words: str) -> str:
+        """What `tars hub …` prints for this folder, the process running beside it or not."""
+        command = [sys.executable, "-m", "tars_hub", "hub", *words, "--data", str(self.data)]
+        done = subprocess.run(command, capture_output=True, text=True, cwd=ROOT, check=False)
+        assert done.returncode == 0, f"{' '.join(command)} ended with {done.returncode}:\n{done.stdout}{done.stderr}"
+        return done.stdout.strip()
+
+    def check(self) -> str:
+        """Verify every byte with `tars hub check`; raises with what is wrong."""
+        return self.command("check")
+
+    def token(self, user: str, *, write: bool = True) -> str:
+        """Make a token, and the user as well when there is none of that name."""
+        if user not in {"owner", *self._known}:
+            self.command("user", "add", user)
+            self._known.add(user)
+        return self.command("token", "create", user, "--write" if write else "--read").split()[-1]
+
+    def _read(self, process: subprocess.Popen[str]) -> None:
+        assert process.stdout
+        with process.stdout as lines:
+            self.output.extend(lines)
+
+    def _heard_address(self, since: int) -> bool:
+        ports = re.findall(r"http://127\.0\.0\.1:(\d+)", "".join(self.output[since:]))
+        if ports:
+            self.port = int(ports[0])
+        return bool(ports)
+
+    def _is_healthy(self) -> bool:
+        try:
+            with build_opener(ProxyHandler({})).open(f"{self.url}/health", timeout=5) as answer:
+                return int(answer.status) == 200
+        except (URLError, OSError):
+            return False
+
+    def _wait_for(self, ready: object) -> None:
+        assert callable(ready)
+        deadline = time.monotonic() + START_S
+        while not ready():
+            if not self.alive or time.monotonic() > deadline:
+                state = "is silent" if self.alive else f"ended with {self._process.returncode}"
+                self.kill()
+                raise AssertionError(f"the hub {state}:\n{self.said}")
+            time.sleep(0.02)
+
+
+@contextmanager
+def running_hub(data: Path, *, environment: dict[str, str] | None = None) -> Iterator[RunningHub]:
+    """Run a hub over `data` with these environment variables; show what it said when the block fails."""
+    hub = RunningHub(data, environment=environment)
+    try:
+        yield hub
+    except BaseException as error:
+        if hasattr(error, "add_note"):
+            error.add_note(f"the hub {'runs' if hub.alive else 'has ended'}; it said:\n{hub.said}")
+        raise
+    finally:
+        if hub.alive:
+            hub.kill()
