@@ -144,7 +144,7 @@ def verify(hub: RunningHub, sure: list[dict[str, Any]], compared: set[str], read
             compared.add(commit["oid"])
 
 
-@pytest.mark.parametrize("kills", [5, pytest.param(45, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("kills", [5, pytest.param(30, marks=pytest.mark.slow)])
 def test_killed_again_and_again(tmp_path: Path, kills: int, record_property: Any) -> None:
     chance = random.Random(kills)  # noqa: S311
     with running_hub(tmp_path / "hub") as hub, ExitStack() as stack:
