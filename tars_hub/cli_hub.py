@@ -14,6 +14,7 @@ from tars_hub.errors import UsageError
 
 Say = Callable[[str], None]
 _DATA = "hub-data"
+_OWNER = "owner"
 
 
 def add_hub(parser: argparse.ArgumentParser, *, say: Say) -> None:
@@ -43,7 +44,7 @@ def _add_serve(parser: argparse.ArgumentParser, say: Say) -> None:
         "--public-url", default="", metavar="URL", help="the address that others know the hub by, behind a proxy"
     )
     parser.add_argument(
-        "--owner", default="owner", metavar="NAME", help="the first user, made at the first start (default: owner)"
+        "--owner", default=_OWNER, metavar="NAME", help="the first user, made at the first start (default: owner)"
     )
     parser.set_defaults(command=lambda given: _serve(given, say))
 
@@ -66,8 +67,14 @@ def _add_token(parser: argparse.ArgumentParser, say: Say) -> None:
 
 def _add_data(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
-        "--data", type=Path, metavar="DIR", help=f"the hub's folder (default: TARS_HUB_DATA, else {_DATA} here)"
+        "--data", type=_folder, metavar="DIR", help=f"the hub's folder (default: TARS_HUB_DATA, else {_DATA} here)"
     )
+
+
+def _folder(text: str) -> Path:
+    if not text:  # mostly a variable of the shell that is not set
+        raise argparse.ArgumentTypeError("it is empty; name a folder")
+    return Path(text)
 
 
 def port(text: str) -> int:
@@ -76,9 +83,17 @@ def port(text: str) -> int:
     return int(text)
 
 
-def _data(given: argparse.Namespace, *, must_exist: bool = True) -> Path:
+def _data(given: argparse.Namespace) -> Path:
     data: Path = given.data or Path(os.environ.get("TARS_HUB_DATA") or _DATA)
-    if must_exist and not data.is_dir():
+    return data
+
+
+def _kept(given: argparse.Namespace) -> Path:
+    """The folder of a hub that is there. Raises UsageError."""
+    from tars_hub.server.start import CATALOG
+
+    data = _data(given)
+    if not (data / CATALOG).is_file():
         raise UsageError(f"{data}: no hub's folder; --data names another, and `tars hub serve` makes one")
     return data
 
@@ -89,9 +104,7 @@ def _serve(given: argparse.Namespace, say: Say) -> int:
     from tars_hub.server.settings import Limits, Settings
     from tars_hub.server.start import OWNER_TOKEN, first_owner, opened
 
-    settings = Settings(
-        data=_data(given, must_exist=False), public_url=_address(given.public_url), limits=Limits.from_environment()
-    )
+    settings = Settings(data=_data(given), public_url=_address(given.public_url), limits=Limits.from_environment())
     with (
         end_by_signals() as end,
         listening(given.host, given.port) as listener,
@@ -102,6 +115,8 @@ def _serve(given: argparse.Namespace, say: Say) -> int:
         if token is not None:
             for line in owner_lines(given.owner, token, settings.data / OWNER_TOKEN):
                 say(line)
+        elif hub.catalog.accounts.user(given.owner) is None and given.owner != _OWNER:
+            say(f"--owner {given.owner} is for the first start of a hub; this one has its users")
         tell(hub, listener, say=say)
         end.wait()
     return 0
@@ -125,7 +140,7 @@ def _user_add(given: argparse.Namespace, say: Say) -> int:
     from tars_hub.server.settings import Settings
     from tars_hub.server.start import opened
 
-    with opened(Settings(data=_data(given))) as hub:
+    with opened(Settings(data=_kept(given))) as hub:
         name = add_user(hub, given.name).name
     say(f"added {name}; `tars hub token create {name} --write` lets them push")
     return 0
@@ -136,7 +151,7 @@ def _token_create(given: argparse.Namespace, say: Say) -> int:
     from tars_hub.server.settings import Settings
     from tars_hub.server.start import opened
 
-    with opened(Settings(data=_data(given))) as hub:
+    with opened(Settings(data=_kept(given))) as hub:
         say(create_token(hub, given.user, role=given.role, label=given.label))
     return 0
 
@@ -146,7 +161,7 @@ def _check(given: argparse.Namespace, say: Say) -> int:
     from tars_hub.server.settings import Settings
     from tars_hub.server.start import opened
 
-    with opened(Settings(data=_data(given))) as hub, _Bar() as bar:
+    with opened(Settings(data=_kept(given))) as hub, _Bar() as bar:
         problems = 0
         for problem in check(hub, bar.show):
             bar.say_above(problem, say)

@@ -177,6 +177,16 @@ def test_a_mistake_is_one_line_and_exit_code_2(
     assert not (tmp_path / "nowhere").exists()
 
 
+@pytest.mark.parametrize("words", [["user", "add", "bob"], ["token", "create", "owner"], ["check"]])
+def test_a_folder_without_a_hub_stays_as_it_is(tmp_path: Path, capsys: Said, words: list[str]) -> None:
+    (tmp_path / "notes.txt").write_text("mine")
+    assert main(["hub", *words, "--data", str(tmp_path)]) == 2
+    found = capsys.readouterr()
+    assert (found.out, found.err.count("\n")) == ("", 1)
+    assert "no hub's folder" in found.err
+    assert [path.name for path in tmp_path.iterdir()] == ["notes.txt"]
+
+
 def test_without_data_it_is_a_folder_here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: Said) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("TARS_HUB_DATA", raising=False)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Sequence
 
 from starlette.applications import Starlette
@@ -13,8 +14,9 @@ from tars_hub.server.errors import HubError
 from tars_hub.server.hub import Hub
 from tars_hub.server.routes.table import table
 from tars_hub.server.routes.web import answer_error
-from tars_hub.server.rules.dedup import Told
 from tars_hub.server.xet.hashes import XetFormatError
+
+_SHARDS_AT_ONCE = 2  # they are read and hashed whole; more at once would leave nothing for downloads
 
 
 def create_app(hub: Hub, *, mounts: Sequence[tuple[str, ASGIApp]] = ()) -> ASGIApp:
@@ -36,7 +38,7 @@ def create_app(hub: Hub, *, mounts: Sequence[tuple[str, ASGIApp]] = ()) -> ASGIA
     )
     app.router.redirect_slashes = False  # to an address made of the Host header, whatever --public-url says
     app.state.hub = hub
-    app.state.told = Told()
+    app.state.shards = asyncio.Semaphore(_SHARDS_AT_ONCE)
     return _Front(app, mounts)
 
 

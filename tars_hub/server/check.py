@@ -12,8 +12,9 @@ from tars_hub.server.blobs.interface import Key
 from tars_hub.server.errors import HubError
 from tars_hub.server.gitobjects import blob_hasher, blob_oid, commit_oid, decode_tree, pointer, tree_oid
 from tars_hub.server.hub import Hub
-from tars_hub.server.records import Commit, Content, File, Recipe, Repo, Xorb
+from tars_hub.server.records import Commit, Content, File, Recipe, Ref, Repo, Xorb
 from tars_hub.server.rules.contents import PIECE_BYTES, read, read_blob, read_recipe
+from tars_hub.server.rules.revisions import entries
 from tars_hub.server.trees import EMPTY_TREE
 from tars_hub.server.xet.hashes import XetFormatError
 from tars_hub.server.xet.xorb import XorbReceiver
@@ -32,25 +33,26 @@ def check(hub: Hub, progress: Progress) -> Iterator[str]:
     Args:
         progress: told of things done, of things in all, and of bytes read, after each thing.
     """
-    total = sum(1 for _ in _things(hub))
+    total = sum(1 for _ in _things(hub, set()))
     done = read = 0
-    for look, size in _things(hub):
+    bad: set[str] = set()
+    for look, size in _things(hub, bad):
         yield from look()
         done, read = done + 1, read + size
         progress(done, total, read)
 
 
-def _things(hub: Hub) -> Iterator[tuple[Look, int]]:
-    """A function for each thing that can be wrong, and the bytes it will read."""
+def _things(hub: Hub, bad: set[str]) -> Iterator[tuple[Look, int]]:
+    """A function for each thing that can be wrong, and the bytes it will read; contents that are go to `bad`."""
     contents, repositories = hub.catalog.contents, hub.catalog.repositories
     for content in _pages(contents.all_plain, "", lambda content: content.sha256):
-        yield partial(_check_plain, hub, content), content.size
+        yield partial(_check_plain, hub, content, bad), content.size
     for xorb in _pages(contents.all_xorbs, "", lambda xorb: xorb.hash):
         yield partial(_check_xorb, hub, xorb), xorb.size
     for recipe in _pages(contents.all_recipes, "", lambda recipe: recipe.hash):
-        yield partial(_check_recipe, hub, recipe), recipe.size
+        yield partial(_check_recipe, hub, recipe, bad), recipe.size
     for repo in _pages(repositories.all, 0, lambda repo: repo.id):
-        yield partial(_check_repo, hub, repo), 0
+        yield partial(_check_repo, hub, repo, bad), 0
 
 
 def _pages(load: Callable[[K, int], list[T]], after: K, key: Callable[[T], K]) -> Iterator[T]:
@@ -59,15 +61,19 @@ def _pages(load: Callable[[K, int], list[T]], after: K, key: Callable[[T], K]) -
         after = key(page[-1])
 
 
-def _check_plain(hub: Hub, content: Content) -> Iterator[str]:
+def _check_plain(hub: Hub, content: Content, bad: set[str]) -> Iterator[str]:
     key = Key("file", content.sha256)
     size = hub.blobs.size(key)
     if size is None:
-        yield f"content {content.sha256} is missing"
+        wrong = "is missing"
     elif size != content.size:
-        yield f"content {content.sha256} has {size} bytes, not {content.size}"
+        wrong = f"has {size} bytes, not {content.size}"
     elif _sha256(read_blob(hub, key, 0, size)) != content.sha256:
-        yield f"content {content.sha256} is damaged: its bytes have another SHA-256"
+        wrong = "is damaged: its bytes have another SHA-256"
+    else:
+        return
+    bad.add(content.sha256)
+    yield f"content {content.sha256} {wrong}"
 
 
 def _sha256(pieces: Iterator[bytes]) -> str:
@@ -95,21 +101,39 @@ def _check_xorb(hub: Hub, xorb: Xorb) -> Iterator[str]:
             yield f"xorb {xorb.hash} is whole, and the catalogue's table of its chunks is not"
 
 
-def _check_recipe(hub: Hub, recipe: Recipe) -> Iterator[str]:
+def _check_recipe(hub: Hub, recipe: Recipe, bad: set[str]) -> Iterator[str]:
     try:
         found = _sha256(read_recipe(hub, recipe, 0, recipe.size))
     except (HubError, OSError, KeyError, XetFormatError) as error:
-        yield f"content {recipe.sha256} cannot be put together: {error}"
+        wrong = f"cannot be put together: {error}"
+    else:
+        if found == recipe.sha256:
+            return
+        wrong = "is damaged: what is put together has another SHA-256"
+    bad.add(recipe.sha256)
+    yield f"content {recipe.sha256} {wrong}"
+
+
+def _hit_by(hub: Hub, repo: Repo, ref: Ref, bad: set[str]) -> Iterator[str]:
+    """The files of a branch, tag or pull request whose contents are bad, by the names that people know."""
+    commit = hub.catalog.history.find_commit(repo.id, ref.commit)
+    if commit is None or not bad:
         return
-    if found != recipe.sha256:
-        yield f"content {recipe.sha256} is damaged: what is put together has another SHA-256"
+    try:
+        found = entries(hub, commit)
+    except (HubError, KeyError):  # its trees are wrong too, which is said elsewhere
+        return
+    for entry in found:
+        if entry.file is not None and entry.file.sha256 in bad:
+            yield f"{repo.full_name}: {entry.path} of {ref.name} is {entry.file.sha256}, which cannot be read"
 
 
-def _check_repo(hub: Hub, repo: Repo) -> Iterator[str]:
+def _check_repo(hub: Hub, repo: Repo, bad: set[str]) -> Iterator[str]:
     """All commits that refs reach, all trees below them, and that every file in them is kept."""
     seen: set[str] = set()
     trees: set[str] = set()
     for ref in hub.catalog.history.refs(repo.id):
+        yield from _hit_by(hub, repo, ref, bad)
         waiting = [ref.commit]
         while waiting:
             oid = waiting.pop()

@@ -7,12 +7,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
 from tars_hub.server.cards import CardError, front_matter, model_index
 from tars_hub.server.records import Facts
-from tars_hub.server.tensors import TensorFile, parameters_by_type
 
 README = "README.md"
 CONFIG = "config.json"
@@ -50,14 +49,14 @@ def files_wanted(paths: Mapping[str, int]) -> tuple[str, ...]:
 
 
 def read_facts(
-    paths: Collection[str], readme: bytes | None, config: bytes | None, headers: Sequence[TensorFile]
+    paths: Collection[str], readme: bytes | None, config: bytes | None, parameters: Mapping[str, int]
 ) -> Facts:
     """What the hub shows and searches by; a card or a config that cannot be read counts as none.
 
     Args:
         paths: all files of the revision.
         readme, config: contents of the files; None where there is none.
-        headers: of the files that hold the weights.
+        parameters: how many the files that hold the weights have, by data type.
     """
     text = (readme or b"").decode("utf-8", "replace")
     card, fields = _card(text), _object(config or b"")
@@ -76,7 +75,7 @@ def read_facts(
         tags=_bounded([*sure, *_card_tags(card), *_arxiv_tags(text)]),
         card=card,
         model_index=index,
-        parameters=parameters_by_type(headers),
+        parameters=parameters,
         config=known,
     )
 

@@ -188,7 +188,8 @@ def owner_name(hub: Hub) -> str:
 def tell(hub: Hub, listener: socket.socket, *, say: Callable[[str], None]) -> None:
     """Say where the hub is and how to push to it."""
     url = hub.settings.public_url or address_of(listener)
-    say(f"the hub answers at {url} (Ctrl-C stops it)")
+    here = f", and listens at {address_of(listener)}" if hub.settings.public_url else ""
+    say(f"the hub answers at {url}{here} (Ctrl-C stops it)")
     if is_open_to_others(listener) and not hub.settings.public_url.startswith("https:"):
         say("other machines may reach it, and over plain http: whoever is in between can read tokens and models")
     for line in push_lines(hub, url):

@@ -8,7 +8,6 @@ from pathlib import Path
 
 from tars_hub.errors import UsageError
 
-KIB = 1 << 10
 MIB = 1 << 20
 GIB = 1 << 30
 
@@ -29,12 +28,12 @@ class Limits:
         part_bytes: parts that large files come in from clients without Xet; smaller files come whole.
     """
 
-    file_bytes: int = 500 * GIB
+    file_bytes: int = 100 * GIB
     regular_bytes: int = 10 * MIB
     commit_bytes: int = 256 * MIB
     commit_files: int = 25_000
     revision_files: int = 100_000
-    json_bytes: int = 10 * MIB
+    json_bytes: int = 4 * MIB
     path_bytes: int = 1024
     shard_bytes: int = 64 * MIB
     part_bytes: int = 64 * MIB

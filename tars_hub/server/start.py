@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tars_hub.errors import UsageError
-from tars_hub.server.blobs.local import LocalBlobs
+from tars_hub.server.blobs.local import LocalBlobs, flush_folder
 from tars_hub.server.catalog.sql import SqlCatalog, url_of
 from tars_hub.server.hub import Hub
-from tars_hub.server.rules.accounts import add_user, create_token
+from tars_hub.server.names import check_namespace
+from tars_hub.server.rules.accounts import add_first, new_token
 from tars_hub.server.settings import Settings
 from tars_hub.server.signing import Signer
 
@@ -21,6 +22,7 @@ if sys.platform == "win32":
 else:
     import fcntl
 
+CATALOG = "catalog.sqlite"
 OWNER_TOKEN = "owner-token"  # noqa: S105  # a file's name
 _PART_DAYS = 2
 
@@ -44,7 +46,7 @@ def opened(settings: Settings, *, serving: bool = False) -> Iterator[Hub]:
             blobs = LocalBlobs(data / "blobs")
         except OSError as error:
             raise UsageError(f"{data} cannot hold a hub: {error.strerror}") from error
-        catalog = SqlCatalog.open(url_of(data / "catalog.sqlite"))
+        catalog = SqlCatalog.open(url_of(data / CATALOG))
         stack.callback(catalog.close)
         if serving:
             blobs.sweep()
@@ -75,18 +77,34 @@ def _locked(data: Path) -> Iterator[None]:
 
 
 def first_owner(hub: Hub, name: str = "owner") -> str | None:
-    """At the first start of all make a user and a token that may write; its text, or None at later starts.
+    """Where no token was ever made, make one that may write, and its user; its text, or None at later starts.
 
-    The token is kept in a file that its owner alone can read.
+    The token is kept in a file that its owner alone can read. The file comes first: a start that dies before the
+    catalogue has the token has done nothing, and the next one begins anew.
+
+    Raises:
+        UnprocessableError: the name will not do.
     """
-    if hub.catalog.accounts.users():
+    if hub.catalog.accounts.has_tokens():
         return None
-    add_user(hub, name)
-    token = create_token(hub, name, role="write", label="first")
-    handle = os.open(hub.settings.data / OWNER_TOKEN, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
-    with open(handle, "w", encoding="ascii") as stream:  # noqa: PTH123  # by its handle
-        stream.write(token + "\n")
+    check_namespace(name)
+    token = new_token()
+    _keep_private(hub.settings.data / OWNER_TOKEN, token + "\n")
+    add_first(hub, name, token)
     return token
+
+
+def _keep_private(path: Path, text: str) -> None:
+    """Write a file that its owner alone can read: all of it or nothing."""
+    fresh = path.with_name(f"{path.name}.new")
+    fresh.unlink(missing_ok=True)  # of a start that died
+    handle = os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    with open(handle, "w", encoding="ascii") as stream:  # noqa: PTH123  # by its handle
+        stream.write(text)
+        stream.flush()
+        os.fsync(handle)
+    fresh.replace(path)
+    flush_folder(path.parent)
 
 
 def owner_token(settings: Settings) -> str | None:

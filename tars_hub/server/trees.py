@@ -2,13 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 from tars_hub.server.gitobjects import TreeEntry, decode_tree, encode_tree, tree_oid
 
 Load = Callable[[Collection[str]], dict[str, bytes]]
 EMPTY_TREE = tree_oid(b"")
+
+Line: TypeAlias = list[tuple[int, TreeEntry | None]]
+"""What stands at one path in one root after another: from which root on it is what."""
+_Sought: TypeAlias = tuple[str, list[str]]
+"""A path, whole and in its names."""
 
 
 class NotAFolderError(ValueError):
@@ -45,16 +51,88 @@ def _walk(loaded: Mapping[str, bytes], root: str, within: str, recursive: bool) 
 
 def find(load: Load, root: str, path: str) -> Place | None:
     """What stands at a path; the empty path is the root itself."""
-    here = Place("", root, True)
-    for name in path.split("/") if path else []:
-        if not here.is_tree:
-            return None
-        entries = decode_tree(_load(load, [here.oid])[here.oid])
-        entry = next((entry for entry in entries if entry.name == name), None)
-        if entry is None:
-            return None
-        here = Place(f"{here.path}/{name}" if here.path else name, entry.oid, entry.is_tree)
-    return here
+    return find_many(load, root, [path]).get(path)
+
+
+def find_many(load: Load, root: str, paths: Collection[str]) -> dict[str, Place]:
+    """What stands at paths, without those where nothing does; asks once for each level."""
+    lines = Finder(load, paths).along([root], paths)
+    found = {path: entry for path, line in lines.items() for _, entry in line if entry is not None}
+    return {path: Place(path, entry.oid, entry.is_tree) for path, entry in found.items()}
+
+
+class Finder:
+    """Finds paths in one root after another, and decodes once what a root shares with the one before it.
+
+    Of the trees it keeps those entries alone that bear a name of the paths, and only until the next roots are done.
+    """
+
+    def __init__(self, load: Load, paths: Collection[str]) -> None:
+        self._load = load
+        self._names = {path: path.split("/") if path else [] for path in paths}
+        # Names of any level: so what was picked of a tree is right wherever else the same tree lies.
+        self._wanted = {name for names in self._names.values() for name in names}
+        self._known: dict[str, dict[str, TreeEntry]] = {}
+
+    def along(self, roots: Sequence[str], paths: Collection[str]) -> dict[str, Line]:
+        """What stands at each path in these roots. The paths are some of those it was made for."""
+        found: dict[str, Line] = {}
+        kept: set[str] = set()
+        top = _without_repeats(enumerate(TreeEntry("", oid, is_tree=True) for oid in roots))
+        level = [(top, [(path, self._names[path]) for path in paths])]
+        depth = 0
+        while level:
+            below: list[tuple[Line, list[_Sought]]] = []
+            inner = [(line, _by_name(line, sought, depth, found)) for line, sought in level]
+            folders = [line for line, names in inner if names]
+            self._learn({oid for line in folders for oid in _trees(line)})
+            kept |= {oid for line in folders for oid in _trees(line[-1:])}
+            for line, names in inner:
+                below += [(self._below(line, name), sought) for name, sought in names.items()]
+            level, depth = below, depth + 1
+        self._known = {oid: self._known[oid] for oid in kept}
+        return found
+
+    def _learn(self, oids: set[str]) -> None:
+        new = oids - self._known.keys()
+        for oid, data in _load(self._load, new).items() if new else ():
+            self._known[oid] = {entry.name: entry for entry in decode_tree(data) if entry.name in self._wanted}
+
+    def _below(self, line: Line, name: str) -> Line:
+        """What has this name in the folders of a line."""
+        inside = (
+            (start, self._known[entry.oid].get(name) if entry is not None and entry.is_tree else None)
+            for start, entry in line
+        )
+        return _without_repeats(inside)
+
+
+def _without_repeats(line: Iterable[tuple[int, TreeEntry | None]]) -> Line:
+    found: Line = []
+    for start, entry in line:
+        if not found or found[-1][1] != entry:
+            found.append((start, entry))
+    return found
+
+
+def _trees(line: Line) -> Iterator[str]:
+    return (entry.oid for _, entry in line if entry is not None and entry.is_tree)
+
+
+def _by_name(line: Line, sought: list[_Sought], depth: int, found: dict[str, Line]) -> dict[str, list[_Sought]]:
+    """Note the line of what ends here, or ends nowhere; the others by their next names."""
+    inner: dict[str, list[_Sought]] = {}
+    nothing: Line = [(0, None)]
+    # Where there never was a folder, a stranger's endless path is not followed.
+    leads_on = any(True for _ in _trees(line))
+    for path, names in sought:
+        if len(names) == depth:
+            found[path] = line
+        elif leads_on:
+            inner.setdefault(names[depth], []).append((path, names))
+        else:
+            found[path] = nothing
+    return inner
 
 
 def change(load: Load, root: str, changes: Mapping[str, str | None]) -> tuple[str, dict[str, bytes]]:

@@ -5,7 +5,9 @@ Knows names, sizes and beginnings alone. Patterns are git's own, of .gitattribut
 
 from __future__ import annotations
 
-from tars_hub.server.patterns import Pattern, parse_pattern
+from itertools import islice
+
+from tars_hub.server.patterns import Patience, Pattern, parse_pattern
 
 # What travels apart whatever its size: tensors, archives and pictures change as a whole, and no text tool reads them.
 _LARGE = (
@@ -17,38 +19,45 @@ _LARGE = (
 
 GITATTRIBUTES = "".join(f"{pattern} filter=lfs diff=lfs merge=lfs -text\n" for pattern in _LARGE)
 
-_MOST_LINES = 2000
+# Of each file, which is a stranger's: reading a pattern takes up to 1 ms, and every path is held against all of them.
+_MOST_LINES, _MOST_PATTERNS = 2000, 500
 _SWITCHES = {"filter=lfs": True, "-filter": False, "!filter": False}
 
 
 class Attributes:
-    """A .gitattributes, as far as it says which files are large."""
+    """A .gitattributes, as far as it says which files are large; for one request, as its patience ends."""
 
     def __init__(self, text: str) -> None:
+        self._patience = Patience()
         self._lines: list[tuple[Pattern, bool]] = []
         for line in text.splitlines()[:_MOST_LINES]:
+            if len(self._lines) == _MOST_PATTERNS:
+                break
             written, *words = line.split() or [""]
-            pattern = parse_pattern(written)
             switches = [_SWITCHES[word] for word in words if word in _SWITCHES]
-            if pattern is not None and switches:
+            pattern = parse_pattern(written) if switches else None
+            if pattern is not None:
                 self._lines.append((pattern, switches[-1]))
 
     def is_large(self, path: str) -> bool:
         """What the last line that fits says."""
-        return next((large for pattern, large in reversed(self._lines) if pattern.fits(path)), False)
+        names = path.split("/")
+        return next((large for pattern, large in reversed(self._lines) if pattern.fits(names, self._patience)), False)
 
 
 class Ignored:
-    """A .gitignore."""
+    """A .gitignore; for one request, as its patience ends."""
 
     def __init__(self, text: str) -> None:
+        self._patience = Patience()
         found = (parse_pattern(line.rstrip()) for line in text.splitlines()[:_MOST_LINES])
-        self._patterns = [pattern for pattern in found if pattern is not None]
+        self._patterns = list(islice((pattern for pattern in found if pattern is not None), _MOST_PATTERNS))
 
     def has(self, path: str) -> bool:
         """Whether a file is to be left out: the last pattern that fits it, or a folder above it, decides."""
+        names = path.split("/")
         for pattern in reversed(self._patterns):
-            if pattern.fits_or_holds(path):
+            if pattern.fits_or_holds(names, self._patience):
                 return not pattern.negated
         return False
 

@@ -6,11 +6,12 @@ import random
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tars_hub.server.diffs import Side, file_diff
+from tars_hub.server.diffs import Effort, Side, file_diff
 
 LINES = ["a\n", "b\n", "ß\r\n", "\n", "a\x0cb\n"]
 needs_git = pytest.mark.skipif(not shutil.which("git"), reason="there is no git here to apply them with")
@@ -79,3 +80,59 @@ def test_hostile_texts_take_no_time() -> None:
     text = file_diff("f", side(old), side(new))
     assert time.monotonic() - begun < 2
     assert text.count("\n+") > 50_000
+
+
+def hostile(count: int) -> Iterator[tuple[str, str]]:
+    """Of all shapes that a search may stumble over."""
+    for number in range(count):
+        turns = "a\nb\n" * 240
+        yield [
+            (turns, "b\n" + turns[:-2] + "c\n"),
+            ("\n" * 240_000, "x\n"),
+            ("x\n", "\n" * 240_000),
+            ("y\n" + "\n" * 120_000, "x\nz\n"),
+        ][number % 4]
+
+
+def test_many_hostile_files_take_no_time() -> None:
+    effort, begun = Effort(), time.process_time()
+    texts = [file_diff("f", side(old), side(new), effort) for old, new in hostile(16)]
+    assert time.process_time() - begun < 2
+    assert texts[0].count("\n-") == 2  # its head, and the one line that went
+    assert texts[12].count("\n-") == 481  # nothing is left to look any closer
+
+
+def test_one_file_does_not_take_what_all_have() -> None:
+    effort = Effort()
+    assert not effort.spend(250_001)
+    assert [effort.spend(250_000) for _ in range(9)] == [True] * 8 + [False]
+    assert effort.spend(0)
+
+
+@needs_git
+def test_git_applies_what_was_too_much_to_compare(tmp_path: Path) -> None:
+    effort, wanted = Effort(), {}
+    patch = ""
+    for number, (old, new) in enumerate(hostile(16)):
+        (tmp_path / str(number)).write_text(old)
+        wanted[str(number)] = new
+        patch += file_diff(str(number), side(old), side(new), effort)
+    subprocess.run(["git", "apply", "--whitespace=nowarn", "-"], input=patch.encode(), cwd=tmp_path, check=True)
+    assert {path: (tmp_path / path).read_text() for path in wanted} == wanted
+
+
+def test_as_much_as_can_be_is_shared() -> None:
+    rng = random.Random(5)  # noqa: S311  # the same at every run
+    for _ in range(200):
+        old, new = (rng.choices("abcd", k=rng.randint(1, 9)) for _ in range(2))
+        text = file_diff("f", *(side("".join(f"{letter}\n" for letter in letters)) for letters in (old, new)))
+        assert text.count("\n-") - text.count("\n--- ") == len(old) - longest(old, new)
+
+
+def longest(old: list[str], new: list[str]) -> int:
+    """The length of the longest common subsequence, by the book."""
+    if not old or not new:
+        return 0
+    if old[0] == new[0]:
+        return 1 + longest(old[1:], new[1:])
+    return max(longest(old[1:], new), longest(old, new[1:]))

@@ -11,7 +11,7 @@ from tars_hub.card import Measured, write_card
 from tars_hub.config import ModelConfig
 from tars_hub.server.facts import MAX_CONFIG_BYTES, MAX_README_BYTES, MAX_TAGS, files_wanted, read_facts
 from tars_hub.server.records import Facts
-from tars_hub.server.tensors import Tensor, TensorFile
+from tars_hub.server.tensors import Tensor, TensorFile, parameters_by_type
 
 CONFIG = ModelConfig(backbone="resnet18", classes=("cat", "dog"))
 WEIGHTS = TensorFile(metadata={}, tensors=(Tensor("fc.weight", "F32", (2, 3), 6), Tensor("steps", "I64", (), 1)))
@@ -21,7 +21,7 @@ TRANSFORMERS = {"architectures": ["ResNetForImageClassification"], "model_type":
 
 def facts(card: str = "", config: Any = None, paths: tuple[str, ...] = ("model.safetensors",)) -> Facts:
     readme = f"---\n{card}\n---\n".encode() if card else None
-    return read_facts(paths, readme, None if config is None else json.dumps(config).encode(), [])
+    return read_facts(paths, readme, None if config is None else json.dumps(config).encode(), {})
 
 
 def shards(count: int, *, of: int | None = None) -> dict[str, int]:
@@ -47,7 +47,7 @@ def test_shards_are_read_where_all_are_there() -> None:
 def test_a_model_of_ours() -> None:
     card = write_card(CONFIG, Measured(accuracy=0.9, pictures=9, dataset="d", split="val"), base_model="timm/resnet18")
     paths = ("README.md", "config.json", "model.safetensors")
-    found = read_facts(paths, card.encode(), json.dumps(CONFIG.to_dict()).encode(), [WEIGHTS])
+    found = read_facts(paths, card.encode(), json.dumps(CONFIG.to_dict()).encode(), parameters_by_type([WEIGHTS]))
     assert (found.library_name, found.pipeline_tag) == ("tars-hub", "image-classification")
     assert found.tags == (
         "tars-hub",
@@ -106,7 +106,7 @@ def test_the_tags_are_those_that_people_filter_by() -> None:
     )
     readme = f"---\n{card}\n---\nhttps://arxiv.org/abs/1512.03385, arxiv.org/pdf/1512.03385v2".encode()
     paths = ("a/b.safetensors", "pytorch_model-00001-of-00002.bin", "m.onnx", "training_args.bin")
-    assert read_facts(paths, readme, json.dumps(TRANSFORMERS).encode(), []).tags == (
+    assert read_facts(paths, readme, json.dumps(TRANSFORMERS).encode(), {}).tags == (
         "transformers",
         "safetensors",
         "pytorch",
@@ -162,12 +162,12 @@ def test_a_card_that_makes_no_sense_counts_for_little(card: str) -> None:
     ids=["empty", "torn", "no text", "deep", "deep objects"],
 )
 def test_a_config_that_makes_no_sense_counts_as_none(config: bytes) -> None:
-    assert read_facts((), b"\xff\xfe", config, []) == Facts()
+    assert read_facts((), b"\xff\xfe", config, {}) == Facts()
 
 
 def test_a_long_number_spoils_only_itself() -> None:
     config = b'{"backbone": "resnet18", "num_classes": ' + b"9" * 100_000 + b"}"
-    assert read_facts((), None, config, []).config == {"backbone": "resnet18"}
+    assert read_facts((), None, config, {}).config == {"backbone": "resnet18"}
 
 
 @pytest.mark.parametrize("value", [-1, True, False, 0.0, 1e300, "9", None, [1], 10**12])

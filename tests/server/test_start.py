@@ -11,8 +11,8 @@ import pytest
 
 from tars_hub.errors import UsageError
 from tars_hub.server.blobs.interface import Key
-from tars_hub.server.errors import UnauthorizedError
-from tars_hub.server.rules.accounts import caller_of, create_token
+from tars_hub.server.errors import UnauthorizedError, UnprocessableError
+from tars_hub.server.rules.accounts import add_user, caller_of, create_token
 from tars_hub.server.settings import Settings
 from tars_hub.server.start import first_owner, opened, owner_token
 
@@ -92,6 +92,63 @@ class TestFirstOwner:
         if text is not None:
             (settings.data / "owner-token").write_bytes(text)
         assert not owner_token(settings)
+
+    def test_a_user_without_a_token_is_no_first_start_done(self, settings: Settings) -> None:
+        with opened(settings) as hub:
+            add_user(hub, "Ann")
+            add_user(hub, "bob")
+            token = first_owner(hub, "ann")
+            assert caller_of(hub, token).name == "Ann"
+            assert token == owner_token(settings)
+            assert [user.name for user in hub.catalog.accounts.users()] == ["Ann", "bob"]
+            assert first_owner(hub, "ann") is None
+
+    @pytest.mark.parametrize("where", ["fsync", "replace", "catalogue"])
+    def test_a_start_that_dies_on_its_way_is_made_good_by_the_next(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch, where: str
+    ) -> None:
+        class Killed(BaseException):
+            pass
+
+        def killed(*_: object, **__: object) -> None:
+            raise Killed
+
+        with opened(settings) as hub:
+            with monkeypatch.context() as patch:
+                if where == "catalogue":
+                    patch.setattr(hub.catalog.accounts, "add_first", killed)
+                else:
+                    patch.setattr(*((os, "fsync") if where == "fsync" else (Path, "replace")), killed)
+                with pytest.raises(Killed):
+                    first_owner(hub)
+            assert hub.catalog.accounts.users() == []
+            assert not hub.catalog.accounts.has_tokens()
+            assert (owner_token(settings) is not None) == (where == "catalogue")
+        with opened(settings) as hub:
+            token = first_owner(hub)
+            assert token == owner_token(settings)
+            assert caller_of(hub, token).name == "owner"
+        assert [path.name for path in settings.data.glob("owner*")] == ["owner-token"]
+
+    def test_the_file_is_there_before_the_catalogue_knows(
+        self, settings: Settings, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        with opened(settings) as hub:
+            seen: list[str | None] = []
+            add = hub.catalog.accounts.add_first
+            monkeypatch.setattr(
+                hub.catalog.accounts,
+                "add_first",
+                lambda *args, **named: (seen.append(owner_token(settings)), add(*args, **named))[1],
+            )
+            assert [first_owner(hub)] == seen
+
+    def test_a_name_that_will_not_do_leaves_nothing(self, settings: Settings) -> None:
+        with opened(settings) as hub:
+            with pytest.raises(UnprocessableError):
+                first_owner(hub, "api")
+            assert owner_token(settings) is None
+            assert first_owner(hub, "ann")
 
 
 class TestOpened:

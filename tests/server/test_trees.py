@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from tars_hub.server.gitobjects import TreeEntry, blob_oid, decode_tree, encode_tree, tree_oid
-from tars_hub.server.trees import EMPTY_TREE, NotAFolderError, Place, change, find, walk
+from tars_hub.server.trees import EMPTY_TREE, Finder, Line, NotAFolderError, Place, change, find, find_many, walk
 from tests.server.git import Git
 
 NAMES = ["a", "a.b", "a-b", "a0", "b", "é", "x y"]
@@ -21,9 +21,11 @@ class Store:
     def __init__(self) -> None:
         self.trees: dict[str, bytes] = {}
         self.questions = 0
+        self.asked: list[str] = []
 
     def load(self, oids: Collection[str]) -> dict[str, bytes]:
         self.questions += 1
+        self.asked += oids
         return {oid: self.trees[oid] for oid in oids if oid in self.trees}
 
     def change(self, root: str, changes: dict[str, str | None]) -> str:
@@ -153,6 +155,69 @@ class TestWalkAndFind:
         path = "/".join(["d"] * 100)
         root = store.change(EMPTY_TREE, {path: oid("1")})
         assert store.files(root) == {path: oid("1")}
+
+
+def _everywhere(files: dict[str, str]) -> list[str]:
+    """Paths of files and folders, and of nothing."""
+    folders = {path.rsplit("/", count)[0] for path in files for count in range(1, path.count("/") + 1)}
+    return ["", "a//b", "/a", "none", *folders, *files, *(f"{path}/below" for path in files)]
+
+
+class TestFindMany:
+    @pytest.mark.parametrize("seed", range(6))
+    def test_they_are_those_of_a_walk(self, store: Store, tmp_path: Path, seed: int) -> None:
+        chance = random.Random(seed)  # noqa: S311
+        files, roots, seen = dict[str, str](), [EMPTY_TREE], list[dict[str, Place]]()
+        for _ in range(30):
+            changes, files = _some_changes(chance, files)
+            roots.append(store.change(roots[-1], changes))
+        assert roots[-1] == Git(tmp_path / "git").write_tree(files)
+        for root in roots:
+            walked = {place.path: place for place in walk(store.load, root)}
+            seen.append({"": Place("", root, True), **walked})
+        paths = sorted({path for places in seen for path in _everywhere({path: "" for path in places if path})})
+        for root, places in zip(roots, seen, strict=True):
+            assert find_many(store.load, root, paths) == {path: places[path] for path in paths if path in places}
+        finder, start = Finder(store.load, paths), 0
+        while start < len(roots):
+            some = seen[start : start + chance.randrange(1, 9)]
+            lines = finder.along(roots[start : start + len(some)], paths)
+            for path in paths:
+                assert [_at(lines[path], index) for index in range(len(some))] == [
+                    places[path].oid if path in places else None for places in some
+                ]
+            start += len(some)
+            paths = chance.sample(paths, max(len(paths) - 3, 1))
+
+    def test_each_tree_is_read_once_and_each_level_is_one_question(self, store: Store) -> None:
+        root = store.change(EMPTY_TREE, {f"{a}/{b}/{c}": oid(a + b + c) for a in "abc" for b in "abc" for c in "abcd"})
+        store.questions, store.asked = 0, []
+        paths = [f"{a}/{b}/{c}" for a in "abc" for b in "abc" for c in "abcd"]
+        assert len(find_many(store.load, root, paths)) == 36
+        assert store.questions == 3
+        assert len(store.asked) == len(set(store.asked)) == 13
+
+    def test_what_is_not_asked_for_is_not_read(self, store: Store) -> None:
+        root = store.change(EMPTY_TREE, {"a/x": oid("1"), "b/x": oid("2")})
+        store.asked = []
+        assert list(find_many(store.load, root, ["a", "a/x", "none/x", "none/" * 100_000])) == ["a", "a/x"]
+        assert len(store.asked) == 2
+        assert find_many(store.load, root, []) == {}
+
+    def test_what_roots_share_is_read_once(self, store: Store) -> None:
+        roots = [store.change(EMPTY_TREE, {f"d/{number}": oid(str(number)) for number in range(50)})]
+        for number in range(60):
+            roots.append(store.change(roots[-1], {"log": oid(str(number))}))
+        finder, store.asked = Finder(store.load, ["d/1", "d/2"]), []
+        for start in range(0, 61, 10):
+            finder.along(roots[start : start + 10], ["d/1", "d/2"])
+        assert len(store.asked) == len(set(store.asked)) == 61 + 1
+
+
+def _at(line: Line, index: int) -> str | None:
+    """The id of what stands in a root, by its number."""
+    entry = next(entry for start, entry in reversed(line) if start <= index)
+    return entry.oid if entry is not None else None
 
 
 def test_decode_gives_what_encode_was_given() -> None:

@@ -68,5 +68,13 @@ def test_what_is_brought_back_is_not_ignored() -> None:
 
 
 def test_only_so_many_lines_are_read() -> None:
-    assert not Ignored("x\n" * 5000 + "last").has("last")
-    assert not large("last", text="x filter=lfs\n" * 5000 + "last filter=lfs")
+    assert not Ignored("# x\n" * 2000 + "last").has("last")
+    assert not large("last", text="\n" * 2000 + "last filter=lfs")
+
+
+def test_only_so_many_patterns_are_read() -> None:
+    comments, ignores, attributes = "# x\n" * 900, "x\n" * 499, "x filter=lfs\ny -text\n" * 499
+    assert Ignored(f"{comments}{ignores}last\nmore").has("last")
+    assert not Ignored(f"{comments}{ignores}last\nmore").has("more")
+    assert large("last", text=f"{comments}{attributes}last filter=lfs\nmore filter=lfs")
+    assert not large("more", text=f"{comments}{attributes}last filter=lfs\nmore filter=lfs")

@@ -32,10 +32,11 @@ class LocalBlobs:
 
     def __init__(self, root: Path) -> None:
         self._root = root
-        self._flushed: set[Path] = set()  # folders whose own names are known to be on disk
+        # By the first four digits of a name, whether the names of its two folders are known to be on disk.
+        self._flushed = {kind: bytearray(1 << 16) for kind in get_args(Kind)}
         root.parent.mkdir(parents=True, exist_ok=True)
         for folder in (root, self._incoming, *(root / kind for kind in get_args(Kind))):
-            self._make(folder)
+            _make(folder)
 
     @contextlib.contextmanager
     def writing(self) -> Iterator[LocalWriting]:
@@ -96,8 +97,7 @@ class LocalBlobs:
     def _put(self, fresh: Path, key: Key) -> bool:
         """Give a file that is flushed its name; False where that name has a file of the same size."""
         target = self._path(key)
-        self._make(target.parent.parent)
-        self._make(target.parent)
+        self._make_folders(key)
         done = _linked(fresh, target)
         if not done and self.size(key) != fresh.stat().st_size:
             fresh.replace(target)  # what lies there was damaged: nothing is ever changed on purpose
@@ -106,19 +106,15 @@ class LocalBlobs:
             # Whoever asks for blobs long unused, to remove them, must see that this one was wanted just now.
             with contextlib.suppress(FileNotFoundError):
                 os.utime(target)
-        _flush_folder(target.parent)  # also for what was there: its writer may not have come this far yet
+        flush_folder(target.parent)  # also for what was there: its writer may not have come this far yet
         return done
 
-    def _make(self, folder: Path) -> None:
-        """Make a folder that outlasts a power cut."""
-        made = True
-        try:
-            folder.mkdir(_FOLDER_MODE)
-        except FileExistsError:
-            made = False
-        if made or folder not in self._flushed:  # another thread may have made it, and not flushed it yet
-            _flush_folder(folder.parent)
-            self._flushed.add(folder)
+    def _make_folders(self, key: Key) -> None:
+        folder = self._path(key).parent
+        flushed, at = self._flushed[key.kind], int(key.name[:4], 16)
+        for each in (folder.parent, folder):
+            _make(each, flushed=bool(flushed[at]))
+        flushed[at] = True
 
 
 class LocalWriting:
@@ -177,6 +173,20 @@ class LocalReading:
             return os.pread(self._stream.fileno(), length, offset)
 
 
+def _make(folder: Path, *, flushed: bool = False) -> None:
+    """Make a folder that outlasts a power cut.
+
+    Args:
+        flushed: if it is there, its name is known to be on disk; else another thread may just have made it.
+    """
+    try:
+        folder.mkdir(_FOLDER_MODE)
+    except FileExistsError:
+        if flushed:
+            return
+    flush_folder(folder.parent)
+
+
 def _new(path: Path) -> IO[bytes]:
     def private(name: str, flags: int) -> int:
         return os.open(name, flags, _FILE_MODE)
@@ -204,7 +214,8 @@ def _names(folder: Path) -> list[str]:
         return []
 
 
-def _flush_folder(folder: Path) -> None:
+def flush_folder(folder: Path) -> None:
+    """Have the names in a folder outlast a power cut."""
     if sys.platform == "win32":
         return  # it cannot open a folder to flush it
     handle = os.open(folder, os.O_RDONLY)

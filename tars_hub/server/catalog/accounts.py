@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import ColumnElement, Row, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, insert, select
 
 from tars_hub.server.catalog.engine import Database
 from tars_hub.server.catalog.interface import TakenError
@@ -26,7 +26,16 @@ class SqlAccounts:
         with self._database.writing() as connection:
             if not insert_absent(connection, users, [row]):
                 raise TakenError(name)
-            return _user(connection.execute(select(users).where(users.c.lower_name == name.lower())).one())
+            return _named(connection, name)
+
+    def add_first(self, name: str, *, digest: str, role: Role, label: str) -> Token | None:
+        """Keep the very first token, with its user if there is none of this name; None where there is a token."""
+        row = {"name": name, "lower_name": name.lower(), "created_at": datetime.now(timezone.utc)}
+        with self._database.writing() as connection:
+            if _any_token(connection):
+                return None
+            insert_absent(connection, users, [row])
+            return _insert_token(connection, _named(connection, name), digest=digest, role=role, label=label)
 
     def user(self, name: str) -> User | None:
         """Find a user, in any case."""
@@ -41,11 +50,13 @@ class SqlAccounts:
 
     def add_token(self, user: User, *, digest: str, role: Role, label: str) -> Token:
         """Keep a token by the digest of its text."""
-        at = datetime.now(timezone.utc)
-        row = {"user_id": user.id, "digest": digest, "role": role, "label": label, "created_at": at}
         with self._database.writing() as connection:
-            key = connection.execute(insert(tokens), row).inserted_primary_key
-        return Token(id=key[0] if key else 0, user=user, role=role, label=label, created_at=at)
+            return _insert_token(connection, user, digest=digest, role=role, label=label)
+
+    def has_tokens(self) -> bool:
+        """Whether there is any token, of anybody."""
+        with self._database.reading() as connection:
+            return _any_token(connection)
 
     def token(self, digest: str) -> Token | None:
         """Find a token by its digest."""
@@ -63,6 +74,21 @@ class SqlAccounts:
             return None
         user = User(id=row.user_id, name=row.name, created_at=row.user_created_at)
         return Token(id=row.id, user=user, role=row.role, label=row.label, created_at=row.created_at)
+
+
+def _named(connection: Connection, name: str) -> User:
+    return _user(connection.execute(select(users).where(users.c.lower_name == name.lower())).one())
+
+
+def _any_token(connection: Connection) -> bool:
+    return connection.execute(select(tokens.c.id).limit(1)).first() is not None
+
+
+def _insert_token(connection: Connection, user: User, *, digest: str, role: Role, label: str) -> Token:
+    at = datetime.now(timezone.utc)
+    row = {"user_id": user.id, "digest": digest, "role": role, "label": label, "created_at": at}
+    key = connection.execute(insert(tokens), row).inserted_primary_key
+    return Token(id=key[0] if key else 0, user=user, role=role, label=label, created_at=at)
 
 
 def _user(row: Row[Any]) -> User:

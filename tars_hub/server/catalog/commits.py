@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import Connection, Row, and_, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
+from tars_hub.server.catalog.facts import columns_of, retag
 from tars_hub.server.catalog.interface import RefMovedError
 from tars_hub.server.catalog.links import mark_committed
-from tars_hub.server.catalog.schema import commits, files, refs, repository_commits, trees
+from tars_hub.server.catalog.schema import commits, files, refs, repositories, repository_commits, trees
 from tars_hub.server.catalog.statements import insert_absent
 from tars_hub.server.records import Commit, File, NewCommit, RefChange
 
@@ -45,6 +47,15 @@ def _moved(connection: Connection, repo_id: int, change: RefChange) -> bool:
     if change.new is None:
         return connection.execute(delete(refs).where(there)).rowcount > 0
     return connection.execute(update(refs).where(there).values(commit=change.new)).rowcount > 0
+
+
+def update_repository(connection: Connection, repo_id: int, new: NewCommit, *, at: datetime) -> None:
+    """Note what its main branch moved to, and since when it counts as updated."""
+    values: dict[str, Any] = {"updated_at": at}
+    if new.facts is not None:
+        values |= columns_of(new.facts)
+        retag(connection, repo_id, new.facts)
+    connection.execute(update(repositories).where(repositories.c.id == repo_id).values(values))
 
 
 def _row(commit: Commit) -> dict[str, Any]:

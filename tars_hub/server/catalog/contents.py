@@ -11,7 +11,7 @@ from tars_hub.server.catalog import terms
 from tars_hub.server.catalog.engine import Database
 from tars_hub.server.catalog.links import link
 from tars_hub.server.catalog.schema import contents, recipe_chunks, recipes, repositories, repository_contents, xorbs
-from tars_hub.server.catalog.statements import insert_absent, rows_among
+from tars_hub.server.catalog.statements import batches, insert_absent, rows_among
 from tars_hub.server.records import Content, Recipe, Xorb
 
 _MOST_RECIPES = 20
@@ -23,11 +23,12 @@ class SqlContents:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add_plain(self, sha256: str, size: int) -> None:
-        """The blobs have this content as one piece."""
+    def add_plain(self, sizes: Mapping[str, int]) -> None:
+        """The blobs have these contents, each as one piece."""
         with self._database.writing() as connection:
-            _add_content(connection, sha256, size)
-            connection.execute(update(contents).where(contents.c.sha256 == sha256).values(plain=True))
+            for some in batches(sizes):
+                _add_contents(connection, {sha256: sizes[sha256] for sha256 in some})
+                connection.execute(update(contents).where(contents.c.sha256.in_(some)).values(plain=True))
 
     def add_xorb(self, xorb: Xorb) -> None:
         """Keep what is known of a xorb; one that is known stays as it is."""
@@ -50,7 +51,7 @@ class SqlContents:
             insert_absent(connection, recipes, [row])
             key = connection.execute(select(recipes.c.id).where(recipes.c.hash == recipe.hash)).scalar_one()
             insert_absent(connection, recipe_chunks, [{"chunk": c, "recipe_id": key} for c in dict.fromkeys(chunks)])
-            _add_content(connection, recipe.sha256, recipe.size)
+            _add_contents(connection, {recipe.sha256: recipe.size})
             connection.execute(update(contents).where(content, contents.c.xet == "").values(xet=recipe.hash))
 
     def recipe(self, xet: str) -> Recipe | None:
@@ -111,8 +112,9 @@ class SqlContents:
             return [_xorb(row) for row in connection.execute(those)]
 
 
-def _add_content(connection: Connection, sha256: str, size: int) -> None:
-    insert_absent(connection, contents, [{"sha256": sha256, "size": size, "plain": False, "xet": ""}])
+def _add_contents(connection: Connection, sizes: Mapping[str, int]) -> None:
+    rows = [{"sha256": sha256, "size": size, "plain": False, "xet": ""} for sha256, size in sizes.items()]
+    insert_absent(connection, contents, rows)
 
 
 def _content(row: Row[Any]) -> Content:

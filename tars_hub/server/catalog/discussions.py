@@ -10,9 +10,8 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
 
-from tars_hub.server.catalog.commits import move_refs, store
+from tars_hub.server.catalog.commits import move_refs, store, update_repository
 from tars_hub.server.catalog.engine import Database
-from tars_hub.server.catalog.facts import columns_of, retag
 from tars_hub.server.catalog.interface import RefMovedError, StaleError
 from tars_hub.server.catalog.schema import comment_versions, discussion_events, discussions, repositories
 from tars_hub.server.records import (
@@ -133,7 +132,7 @@ class SqlDiscussions:
             move_refs(connection, repo_id, changes)
             store(connection, repo_id, new)
             if any(change.name == MAIN for change in changes):
-                _update_repository(connection, repo_id, new)
+                update_repository(connection, repo_id, new, at=datetime.now(timezone.utc))
             one = _One(connection, repo_id, number)
             one.row()
             if comment:
@@ -245,14 +244,6 @@ class _One:
         if self.connection.execute(changed).rowcount == 0:
             raise StaleError(self.number)
         return self.say("status-change", author, new)
-
-
-def _update_repository(connection: Connection, repo_id: int, new: NewCommit) -> None:
-    values: dict[str, Any] = {"updated_at": datetime.now(timezone.utc)}
-    if new.facts is not None:
-        values |= columns_of(new.facts)
-        retag(connection, repo_id, new.facts)
-    connection.execute(update(repositories).where(repositories.c.id == repo_id).values(values))
 
 
 def _comment(connection: Connection, named: ColumnElement[bool]) -> Event:

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, literal, select, update
+from sqlalchemy import Select, and_, literal, select
 
-from tars_hub.server.catalog.commits import commit_of, file_of, move_refs, store
+from tars_hub.server.catalog.commits import commit_of, file_of, move_refs, store, update_repository
 from tars_hub.server.catalog.engine import Database
-from tars_hub.server.catalog.facts import columns_of, retag
-from tars_hub.server.catalog.schema import commits, files, refs, repositories, repository_commits, trees
+from tars_hub.server.catalog.schema import commits, files, refs, repository_commits, trees
 from tars_hub.server.catalog.statements import rows_among
 from tars_hub.server.records import MAIN, Commit, File, NewCommit, Ref, RefChange
 
@@ -46,7 +45,7 @@ class SqlHistory:
             move_refs(connection, repo_id, changes)  # first: who was too slow writes nothing
             store(connection, repo_id, new)
             if any(change.name == MAIN and change.new for change in changes):
-                _update_repository(connection, repo_id, new)
+                update_repository(connection, repo_id, new, at=new.commit.at)
 
     def find_commit(self, repo_id: int, prefix: str) -> Commit | None:
         """By its oid or the beginning of it; None where none or several fit."""
@@ -71,14 +70,6 @@ class SqlHistory:
         """By the ids of their git blobs."""
         with self._database.reading() as connection:
             return {row.oid: file_of(row) for row in rows_among(connection, select(files), files.c.oid, oids)}
-
-
-def _update_repository(connection: Connection, repo_id: int, new: NewCommit) -> None:
-    values: dict[str, Any] = {"updated_at": new.commit.at}
-    if new.facts is not None:
-        values |= columns_of(new.facts)
-        retag(connection, repo_id, new.facts)
-    connection.execute(update(repositories).where(repositories.c.id == repo_id).values(values))
 
 
 def _line(repo_id: int, oid: str, skip: int, limit: int) -> Select[Any]:

@@ -50,12 +50,20 @@ class Accounts(Protocol):
         """Raises TakenError."""
         ...
 
+    def add_first(self, name: str, *, digest: str, role: Role, label: str) -> Token | None:
+        """Keep the very first token, with its user if there is none of this name; None where there is a token."""
+        ...
+
     def user(self, name: str) -> User | None: ...
 
     def users(self) -> list[User]: ...
 
     def add_token(self, user: User, *, digest: str, role: Role, label: str) -> Token:
         """Keep a token by the digest of its text."""
+        ...
+
+    def has_tokens(self) -> bool:
+        """Whether there is any token, of anybody."""
         ...
 
     def token(self, digest: str) -> Token | None: ...
@@ -142,8 +150,8 @@ class Contents(Protocol):
     A content is linked to a repository when it was uploaded for it, and committed when a commit names it there.
     """
 
-    def add_plain(self, sha256: str, size: int) -> None:
-        """The blobs have this content as one piece."""
+    def add_plain(self, sizes: Mapping[str, int]) -> None:
+        """The blobs have these contents, each as one piece; their sizes by SHA-256."""
         ...
 
     def add_xorb(self, xorb: Xorb) -> None: ...

@@ -20,11 +20,12 @@ from tars_hub.server.routes.repos import MODEL
 from tars_hub.server.routes.web import Ask, objects_of, route, streaming_route, text_of
 from tars_hub.server.rules import commits, contents, proposals, revisions
 from tars_hub.server.rules.access import Action, find_repo
+from tars_hub.server.rules.revisions import Entry
 from tars_hub.server.uploading import Attributes, Ignored, is_large
 from tars_hub.server.wire.commits import Gone, Header, Large, Regular, read_lines
 
 _IN_MEMORY_BYTES = 1 << 20
-_FILES_AT_ONCE = 1000  # clients ask for up to 256
+_FILES_AT_ONCE = 256  # as clients ask; each is held against every pattern
 _TEXT_BYTES = 1 << 20
 
 
@@ -51,15 +52,25 @@ def _preupload(ask: Ask) -> Response:
     commit = revisions.commit_at(ask.hub, repo, ask.part("revision"))
     wanted = ask.json()
     files = objects_of(wanted, "files", most=_FILES_AT_ONCE)
+    there = revisions.entries_at(ask.hub, commit, {_path(ask, file) for file in files})
     ignore = wanted.get("gitIgnore")
     ignored = Ignored(ignore if isinstance(ignore, str) else _text_file(ask, commit, ".gitignore"))
     attributes = Attributes(_text_file(ask, commit, ".gitattributes"))
-    return JSONResponse({"files": [_how(ask, commit, file, attributes, ignored) for file in files]})
+    how = [_how(ask, file, there.get(_path(ask, file)), attributes, ignored) for file in files]
+    return JSONResponse({"files": how})
 
 
-def _how(ask: Ask, commit: Commit, file: dict[str, Any], attributes: Attributes, ignored: Ignored) -> dict[str, Any]:
-    path, size = text_of(file, "path"), file.get("size", 0)
+def _path(ask: Ask, file: dict[str, Any]) -> str:
+    path = text_of(file, "path")
     check_path(path, longest=ask.hub.limits.path_bytes)
+    return path
+
+
+def _how(
+    ask: Ask, file: dict[str, Any], found: Entry | None, attributes: Attributes, ignored: Ignored
+) -> dict[str, Any]:
+    """How a file is to travel; `found` is what stands in its place now."""
+    path, size = _path(ask, file), file.get("size", 0)
     if not isinstance(size, int) or isinstance(size, bool) or size < 0:
         raise HubError(f"{path[:200]!r}: its size must be a whole number")
     if size > ask.hub.limits.file_bytes:
@@ -69,7 +80,6 @@ def _how(ask: Ask, commit: Commit, file: dict[str, Any], attributes: Attributes,
     except (binascii.Error, ValueError):
         raise HubError(f"{path[:200]!r}: its sample is no base64") from None
     large = is_large(path, size, sample, attributes, regular_bytes=ask.hub.limits.regular_bytes)
-    found = revisions.entry_at(ask.hub, commit, path)
     now = found.file if found else None
     return {
         "path": path,
@@ -99,7 +109,7 @@ def write_action(ask: Ask) -> Action:
 async def _commit(ask: Ask) -> Response:
     with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=str(ask.hub.settings.data)) as body:
         # Who may not write finds out before the hub reads 200 MiB.
-        repo = await run_in_threadpool(_target, ask)
+        await run_in_threadpool(_target, ask)
         size = 0
         async for piece in ask.request.stream():
             size += len(piece)
@@ -107,7 +117,7 @@ async def _commit(ask: Ask) -> Response:
                 raise TooLargeError(f"a commit may have {ask.hub.limits.commit_bytes:,} bytes; make several")
             await run_in_threadpool(body.write, piece)
         body.seek(0)
-        return await run_in_threadpool(_commit_body, ask, repo, body)
+        return await run_in_threadpool(_commit_body, ask, body)
 
 
 def _target(ask: Ask) -> Repo:
@@ -119,8 +129,9 @@ def _target(ask: Ask) -> Repo:
     return repo
 
 
-def _commit_body(ask: Ask, repo: Repo, body: IO[bytes]) -> Response:
+def _commit_body(ask: Ask, body: IO[bytes]) -> Response:
     order = _read_order(ask, body)
+    repo = _target(ask)  # again: rights may have gone while the body came
     if ask.flag("create_pr"):
         start = "main" if ask.part("revision") == "None" else ask.part("revision")
         proposal, made = proposals.propose(ask.hub, ask.caller, repo, start, order)
@@ -149,13 +160,14 @@ def _read_order(ask: Ask, body: IO[bytes]) -> commits.Order:
                 # What git holds for a large file stands for that file, which must have been uploaded here then.
                 operations.append(commits.AddLarge(path, *named))
             case Regular(path, content):
-                operations.append(commits.AddFile(path, contents.keep_small(ask.hub, content)))
+                operations.append(commits.AddFile(path, contents.store_small(ask.hub, content)))
             case Large(path, sha256, size):
                 operations.append(commits.AddLarge(path, sha256, size))
             case Gone(path):
                 operations.append(commits.Delete(path))
     if header is None:
         raise HubError("the commit has no header line")
+    contents.note_small(ask.hub, [each.file for each in operations if isinstance(each, commits.AddFile)])
     return commits.Order(
         summary=header.summary, description=header.description, parent=header.parent, operations=operations
     )

@@ -7,13 +7,14 @@ from typing import Any
 from urllib.parse import parse_qsl, quote
 
 from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
 from tars_hub.server.errors import EntryNotFoundError, HubError, RangeError
 from tars_hub.server.gitobjects import pointer
 from tars_hub.server.records import Commit, File, Repo
 from tars_hub.server.routes.repos import MODEL
+from tars_hub.server.routes.streams import Streamed
 from tars_hub.server.routes.web import Ask, next_link, route
 from tars_hub.server.rules import contents, revisions
 from tars_hub.server.rules.access import Action, find_repo
@@ -53,8 +54,10 @@ def _paths_info(ask: Ask) -> Response:
     repo = find_repo(ask.hub, ask.caller, ask.repo_name)
     commit = revisions.commit_at(ask.hub, repo, ask.part("revision"))
     paths, expand = _paths_wanted(ask)
-    found = [revisions.entry_at(ask.hub, commit, path) for path in dict.fromkeys(paths) if path]
-    return JSONResponse(_lines(ask, repo.id, commit, [entry for entry in found if entry is not None], expand=expand))
+    wanted = [path for path in dict.fromkeys(paths) if path]
+    found = revisions.entries_at(ask.hub, commit, wanted)
+    there = [found[path] for path in wanted if path in found]
+    return JSONResponse(_lines(ask, repo.id, commit, there, expand=expand))
 
 
 def _paths_wanted(ask: Ask) -> tuple[list[str], bool]:
@@ -129,7 +132,7 @@ def _resolve(ask: Ask) -> Response:
     status = 206 if span else 200
     if ask.request.method == "HEAD":
         return Response(status_code=status, headers=headers)
-    return StreamingResponse(contents.read(ask.hub, file.sha256, start, end), status, headers)
+    return Streamed(contents.give(ask.hub, file.sha256, start, end), status, headers)
 
 
 def _headers(commit: Commit, file: File, path: str) -> dict[str, str]:

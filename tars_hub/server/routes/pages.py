@@ -26,7 +26,8 @@ _HEADERS = {
 _STYLE = """
 :root { color-scheme: light dark }
 body { font: 16px/1.5 system-ui, sans-serif; max-width: 60rem; margin: 0 auto; padding: 1rem }
-table { border-collapse: collapse; width: 100% } td { padding: .25rem .5rem .25rem 0; border-top: 1px solid #8884 }
+table { border-collapse: collapse; width: 100% }
+td { padding: .25rem .5rem .25rem 0; border-top: 1px solid #8884; overflow-wrap: anywhere }
 td:last-child { text-align: right; white-space: nowrap } a { color: LinkText }
 pre { background: #8882; padding: .75rem; overflow-x: auto; white-space: pre-wrap; overflow-wrap: anywhere }
 h1 { overflow-wrap: anywhere }
@@ -92,7 +93,7 @@ def _repo(ask: Ask) -> Response:
         f"<p>{escape(revision)} at {commit.oid[:12]}, {commit.at:%Y-%m-%d %H:%M} UTC: {escape(commit.title)}</p>",
         f"<pre>{escape(_how_to_pull(ask, repo, revision))}</pre>",
         f"<table>{''.join(_row(repo, commit, entry) for entry in files)}</table>" if may_download else "",
-        f"<pre>{escape(_card(ask, files))}</pre>" if may_download else "<p>Its owner has not opened its files.</p>",
+        _card(ask, files) if may_download else "<p>Its owner has not opened its files.</p>",
     ]
     return _page(repo.full_name, "".join(parts))
 
@@ -112,4 +113,5 @@ def _card(ask: Ask, files: list[Entry]) -> str:
     card = next((entry.file for entry in files if entry.path == "README.md"), None)
     if card is None or card.size > _CARD_BYTES:
         return ""
-    return contents.read_all(ask.hub, card.sha256, limit=_CARD_BYTES).decode(errors="replace")
+    text = contents.read_all(ask.hub, card.sha256, limit=_CARD_BYTES).decode(errors="replace")
+    return f"<pre>{escape(text)}</pre>"

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Awaitable, Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 from urllib.parse import quote, unquote
 
@@ -22,6 +22,7 @@ from tars_hub.server.records import Caller
 from tars_hub.server.rules.accounts import caller_of
 from tars_hub.server.wire.reading import read_json
 
+_STRANGERS_BYTES = 64 << 10
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 
 
@@ -89,9 +90,11 @@ def route(path: str, method: str, handler: Handler, *, by_token: bool = True) ->
     """
 
     async def endpoint(request: Request) -> Response:
-        hub: Hub = request.app.state.hub
-        body = await read_body(request, hub.limits.json_bytes)
-        return await run_in_threadpool(lambda: handler(_ask(hub, request, by_token, body)))
+        ask = await run_in_threadpool(_ask, request.app.state.hub, request, by_token)
+        if method not in ("GET", "HEAD"):  # of whoever is not known yet, little is kept in memory
+            limit = ask.hub.limits.json_bytes if ask.caller.token else _STRANGERS_BYTES
+            ask = replace(ask, body=await read_body(request, limit))
+        return await run_in_threadpool(handler, ask)
 
     return Route(path, endpoint, methods=[method])
 
@@ -105,9 +108,9 @@ def streaming_route(path: str, method: str, handler: StreamHandler, *, by_token:
     return Route(path, endpoint, methods=[method])
 
 
-def _ask(hub: Hub, request: Request, by_token: bool, body: bytes = b"") -> Ask:
+def _ask(hub: Hub, request: Request, by_token: bool) -> Ask:
     caller = caller_of(hub, bearer(request)) if by_token else Caller()
-    return Ask(hub, request, caller, base_url(hub, request), body)
+    return Ask(hub, request, caller, base_url(hub, request))
 
 
 def bearer(request: Request) -> str | None:

@@ -25,6 +25,23 @@ def add_user(hub: Hub, name: str) -> User:
         raise ConflictError(f"there is a user {name!r} already") from None
 
 
+def add_first(hub: Hub, name: str, token: str) -> None:
+    """Make the first user and this token, which may write, at once; a user of that name who is there gets it.
+
+    Raises:
+        UnprocessableError: the name will not do.
+        ConflictError: there is a token already.
+    """
+    check_namespace(name)
+    if hub.catalog.accounts.add_first(name, digest=_digest(token), role="write", label="first") is None:
+        raise ConflictError("this hub has its first token already")
+
+
+def new_token() -> str:
+    """A text that nobody can guess."""
+    return "hf_" + "".join(secrets.choice(_ALPHABET) for _ in range(_TOKEN_LETTERS))
+
+
 def create_token(hub: Hub, user_name: str, *, role: Role, label: str = "") -> str:
     """A new token's text; the hub keeps its hash alone, so this is the one time it can be seen.
 
@@ -34,7 +51,7 @@ def create_token(hub: Hub, user_name: str, *, role: Role, label: str = "") -> st
     user = hub.catalog.accounts.user(user_name)
     if user is None:
         raise NotFoundError(f"there is no user {user_name!r} here; `tars hub user add` makes one")
-    text = "hf_" + "".join(secrets.choice(_ALPHABET) for _ in range(_TOKEN_LETTERS))
+    text = new_token()
     hub.catalog.accounts.add_token(user, digest=_digest(text), role=role, label=label or f"{user.name}-{role}")
     return text
 

@@ -87,8 +87,15 @@ def commit(hub: Hub, caller: Caller, repo: Repo, ref: str, order: Order) -> Comm
     for _ in range(_TRIES):
         head = _head(hub, repo, ref)
         if order.parent and not _is_named(head, order.parent):
-            return _made_before(hub, caller, repo, head, order, files)
-        new = _next(hub, caller, head, order, files)
+            if _is_made(hub, caller, repo, head, order, files):
+                return head
+            raise _moved(head, order.parent)
+        try:
+            new = _next(hub, caller, head, order, files)
+        except EntryNotFoundError:
+            if _is_made(hub, caller, repo, head, order, files):
+                return head
+            raise
         if new is None:
             return head
         facts = facts_at(hub, new) if ref == MAIN else None
@@ -134,21 +141,23 @@ def _is_named(commit: Commit, oid: str) -> bool:
     return len(oid) >= _SHORTEST_ID and commit.oid.startswith(oid)
 
 
-def _made_before(hub: Hub, caller: Caller, repo: Repo, head: Commit, order: Order, files: Mapping[str, File]) -> Commit:
-    """The commit that this very order made, when its sender asks again because the answer was lost.
-
-    Raises:
-        BranchMovedError: the branch stands where others moved it.
-    """
+def _is_made(hub: Hub, caller: Caller, repo: Repo, head: Commit, order: Order, files: Mapping[str, File]) -> bool:
+    """Whether `head` is what this very order made: its sender asks again when the answer was lost."""
     parent = hub.catalog.history.find_commit(repo.id, head.parents[0]) if head.parents else None
-    if parent is not None and _is_named(parent, order.parent):
+    if parent is None or (order.parent and not _is_named(parent, order.parent)):
+        return False
+    try:
         again = _next(hub, caller, parent, order, files)
-        made = (head.tree, head.author, head.message)
-        if again is not None and (again.commit.tree, again.commit.author, again.commit.message) == made:
-            return head
-    raise BranchMovedError(
+    except HubError:
+        return False
+    made = (head.tree, head.author, head.message)
+    return again is not None and (again.commit.tree, again.commit.author, again.commit.message) == made
+
+
+def _moved(head: Commit, parent: str) -> BranchMovedError:
+    return BranchMovedError(
         "The branch was updated since you opened this page. Please refresh and try again. "
-        f"(it stands at {head.oid}, not at {order.parent[:40]!r})"
+        f"(it stands at {head.oid}, not at {parent[:40]!r})"
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from tars_hub.server.diffs import Side, file_diff
+from tars_hub.server.diffs import Effort, Side, file_diff
 from tars_hub.server.gitobjects import pointer
 from tars_hub.server.hub import Hub
 from tars_hub.server.records import Commit, File
@@ -32,14 +32,14 @@ def diff(hub: Hub, start: Commit, head: Commit) -> str:
 def _file_diffs(hub: Hub, before: dict[str, str], after: dict[str, str], paths: list[str]) -> Iterator[str]:
     oids = {oid for path in paths for oid in (before.get(path), after.get(path)) if oid}
     files = hub.catalog.history.files(oids)
-    left = _ALL_BYTES
+    left, effort = _ALL_BYTES, Effort()
     for path in paths:
         sides = [files[oid] if oid else None for oid in (before.get(path), after.get(path))]
         sizes = [_shown_size(file) for file in sides if file is not None]
         shown = max(sizes) <= _FILE_BYTES and sum(sizes) <= left
         left -= sum(sizes) if shown else 0
         old, new = (_side(hub, file, shown) for file in sides)
-        yield file_diff(path, old, new)
+        yield file_diff(path, old, new, effort)
 
 
 def _shown_size(file: File) -> int:

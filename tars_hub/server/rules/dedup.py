@@ -8,9 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import time
-from collections import OrderedDict
 from collections.abc import Iterable
-from threading import Lock
 
 from tars_hub.server.hub import Hub
 from tars_hub.server.records import MAIN, Repo, Search
@@ -25,28 +23,9 @@ _SHARD_DAYS = 7
 _TOLD_XORBS = 64  # of 64 MiB each, about 49 kB of answer for each
 _GUESSED_XORBS = 4  # where there is no better guess than the owner's latest models
 _LATEST = 5
-_REMEMBERED = 10_000
 
 
-class Told:
-    """Which uploads were told of a repository's own chunks already; once is enough for each."""
-
-    def __init__(self) -> None:
-        self._seen: OrderedDict[tuple[str, int], None] = OrderedDict()
-        self._lock = Lock()
-
-    def is_new(self, upload: str, repo_id: int) -> bool:
-        """Note it down. An upload without a name is never new."""
-        with self._lock:
-            if not upload or (upload, repo_id) in self._seen:
-                return False
-            self._seen[upload, repo_id] = None
-            if len(self._seen) > _REMEMBERED:
-                self._seen.popitem(last=False)
-            return True
-
-
-def chunks_near(hub: Hub, session: Session, chunk: str, *, upload: str, told: Told) -> bytes | None:
+def chunks_near(hub: Hub, session: Session, chunk: str, *, upload: str) -> bytes | None:
     """A shard of what the hub holds around a chunk, None where it holds none that the caller may know of.
 
     Where the chunk itself is unknown, but begins a file, the answer is what the repository holds: most uploads are
@@ -61,7 +40,7 @@ def chunks_near(hub: Hub, session: Session, chunk: str, *, upload: str, told: To
     """
     recipes = _with_chunk(hub, session, chunk)
     most = _TOLD_XORBS
-    if not recipes and not is_dedup_eligible(from_text(chunk)) and told.is_new(upload, session.repo.id):
+    if not recipes and not is_dedup_eligible(from_text(chunk)) and _is_first(hub, session, upload):
         recipes = _of_repo(hub, session.repo)
         if not recipes:
             recipes, most = _of_latest(hub, session), _GUESSED_XORBS
@@ -72,6 +51,11 @@ def chunks_near(hub: Hub, session: Session, chunk: str, *, upload: str, told: To
     tables = [(name, kept[name].hiding_all_but(known)) for name, known in runs.items() if name in kept]
     key = hashlib.sha256(hub.catalog.secret + session.caller.name.encode()).digest()
     return dedup_shard(tables, key, now=int(time.time()), valid_s=_SHARD_DAYS * 86400)
+
+
+def _is_first(hub: Hub, session: Session, upload: str) -> bool:
+    """Whether an upload asks for the first time; one without a name is told nothing, or it would be at each file."""
+    return bool(upload) and hub.told.is_new((upload, session.repo.id), None)
 
 
 def _with_chunk(hub: Hub, session: Session, chunk: str) -> list[str]:

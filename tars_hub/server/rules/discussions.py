@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
+from collections.abc import Iterable
+from itertools import chain
 from typing import Literal
 
 from tars_hub.server.catalog.interface import RefMovedError, StaleError
@@ -15,11 +17,17 @@ from tars_hub.server.errors import (
     UnprocessableError,
 )
 from tars_hub.server.hub import Hub
-from tars_hub.server.records import Caller, Discussion, Event, NewDiscussion, Repo
+from tars_hub.server.records import Caller, Discussion, Event, EventKind, NewDiscussion, Repo
 from tars_hub.server.rules.access import Action, permits, require
 
 TITLE_LETTERS = 500
 COMMENT_BYTES = 64 << 10
+# Who reads a discussion reads all of it, so all of it is bounded. Requests at the same moment may get a little past.
+COMMENTS = 1000
+CHANGES = 1000  # of the title and the status
+ALL_BYTES = 2 << 20  # earlier titles and versions of comments too
+VERSIONS = 20  # of a comment
+OPEN = 200  # discussions of one author in a repository that is somebody else's
 _NO_LETTERS = ("Cc", "Cs")  # control characters, and halves of letters that JSON can hold
 
 
@@ -34,6 +42,7 @@ def find(hub: Hub, repo: Repo, number: int) -> Discussion:
 def begin(hub: Hub, caller: Caller, repo: Repo, title: str, description: str) -> Discussion:
     """A new discussion, whose first comment is the description."""
     require(caller, repo, Action.PROPOSE)
+    require_few_open(hub, caller, repo)
     new = NewDiscussion(
         title=checked_title(title), status="open", author=caller.name, description=checked_text(description)
     )
@@ -53,6 +62,7 @@ def comment(hub: Hub, caller: Caller, repo: Repo, number: int, text: str) -> Eve
     require(caller, repo, Action.PROPOSE)
     find(hub, repo, number)
     text = _needed(checked_text(text), "comment")
+    require_room(hub, repo, number, text)
     try:
         return hub.catalog.discussions.comment(repo.id, number, author=caller.name, text=text)
     except StaleError:
@@ -63,6 +73,7 @@ def rename(hub: Hub, caller: Caller, repo: Repo, number: int, title: str) -> Eve
     """Give it another title; for its author, and for who may write to the repository."""
     _require_author(caller, repo, find(hub, repo, number).author, "rename this")
     title = checked_title(title)
+    require_room(hub, repo, number, title, kind="title-change")
     try:
         return hub.catalog.discussions.rename(repo.id, number, author=caller.name, title=title)
     except StaleError:
@@ -72,7 +83,11 @@ def rename(hub: Hub, caller: Caller, repo: Repo, number: int, title: str) -> Eve
 def change_status(
     hub: Hub, caller: Caller, repo: Repo, number: int, status: Literal["open", "closed"], text: str = ""
 ) -> Event:
-    """Close it, open it again, or publish a draft; for its author, and for who may write to the repository."""
+    """Close it, open it again, or publish a draft; for its author, and for who may write to the repository.
+
+    Raises:
+        TooLargeError: beyond a limit. To close it without a comment is always possible.
+    """
     found = find(hub, repo, number)
     _require_author(caller, repo, found.author, "open this" if status == "open" else "close this")
     if found.status == "merged":
@@ -80,6 +95,12 @@ def change_status(
     if found.status == status:
         raise ConflictError(f"discussion {number} is {status} already")
     text = checked_text(text)
+    if text:
+        require_room(hub, repo, number, text)
+    if status == "open":
+        require_room(hub, repo, number, kind="status-change")
+        if found.status == "closed":
+            require_few_open(hub, caller, repo)
     try:
         return hub.catalog.discussions.change_status(
             repo.id, number, author=caller.name, old=found.status, new=status, comment=text
@@ -97,6 +118,9 @@ def edit(hub: Hub, caller: Caller, repo: Repo, number: int, event_id: str, text:
     if found.hidden:
         raise ConflictError("this comment is hidden, and stays so")
     text = _needed(checked_text(text), "comment")
+    if len(found.earlier) + 1 >= VERSIONS:
+        raise TooLargeError(f"a comment may have {VERSIONS} versions; write another one")
+    _require_bytes(hub.catalog.discussions.events(repo.id, number), number, text)
     try:
         return hub.catalog.discussions.edit(repo.id, number, event_id, text=text)
     except StaleError:
@@ -126,6 +150,36 @@ def _require_author(caller: Caller, repo: Repo, author: str, what: str) -> None:
     require(caller, repo, Action.PROPOSE)
     if caller.name != author and not permits(caller, repo, Action.WRITE):
         raise ForbiddenError(f"{caller.name} may not {what}; {author} may, and who may write to {repo.full_name}")
+
+
+def require_few_open(hub: Hub, caller: Caller, repo: Repo) -> None:
+    """Raises TooLargeError for who has very many open in somebody else's repository."""
+    if permits(caller, repo, Action.WRITE):
+        return
+    _, count = hub.catalog.discussions.search(repo.id, statuses=("open", "draft"), author=caller.name, limit=1)
+    if count >= OPEN:
+        raise TooLargeError(
+            f"{caller.name} may have {OPEN} discussions and pull requests open in {repo.full_name}; close some first"
+        )
+
+
+def require_room(hub: Hub, repo: Repo, number: int, text: str = "", *, kind: EventKind = "comment") -> None:
+    """Raises TooLargeError where a discussion takes no more events of a kind, or no more text."""
+    told = hub.catalog.discussions.events(repo.id, number)
+    comments = sum(event.kind == "comment" for event in told)
+    if kind == "comment" and comments >= COMMENTS:
+        raise TooLargeError(f"discussion {number} has {comments:,} comments and takes no more; begin another one")
+    if kind != "comment" and len(told) - comments >= CHANGES:
+        raise TooLargeError(f"discussion {number} was renamed, opened and closed {CHANGES:,} times; begin another one")
+    _require_bytes(told, number, text)
+
+
+def _require_bytes(told: Iterable[Event], number: int, text: str) -> None:
+    texts = chain([text], *([event.text, event.before, *(old.text for old in event.earlier)] for event in told))
+    if sum(len(each.encode()) for each in texts) > ALL_BYTES:
+        raise TooLargeError(
+            f"discussion {number} may have {ALL_BYTES:,} bytes of text, earlier versions too; begin another one"
+        )
 
 
 def checked_title(title: str) -> str:

@@ -54,6 +54,7 @@ class MergeConflictError(ConflictError):
 def begin(hub: Hub, caller: Caller, repo: Repo, title: str, description: str) -> Discussion:
     """A draft whose ref stands where main does; commits to that ref follow."""
     require(caller, repo, Action.PROPOSE)
+    discussions.require_few_open(hub, caller, repo)
     new = NewDiscussion(
         title=discussions.checked_title(title),
         status="draft",
@@ -75,6 +76,7 @@ def propose(hub: Hub, caller: Caller, repo: Repo, start: str, order: commits.Ord
         HubError: nothing would change, or what `commits.commit` raises.
     """
     require(caller, repo, Action.PROPOSE)
+    discussions.require_few_open(hub, caller, repo)
     base = branch_ref(hub, repo, start)
     if base.startswith(_PREFIX):
         raise RevisionNotFoundError(f"Invalid rev id: {start[:200]!r} is no branch to begin a pull request at")
@@ -148,7 +150,8 @@ def events(hub: Hub, repo: Repo, found: Discussion) -> list[Event]:
 
 def _pushed(commit: Commit, *, not_before: datetime) -> Event:
     at = max(commit.at, not_before)
-    return Event(id=commit.oid, kind="commit", author=commit.author, at=at, text=commit.title, updated_at=at)
+    title = commit.title[: discussions.TITLE_LETTERS]
+    return Event(id=commit.oid, kind="commit", author=commit.author, at=at, text=title, updated_at=at)
 
 
 def conflicts(hub: Hub, repo: Repo, found: Discussion, proposal: Proposal) -> tuple[str, ...]:
@@ -169,9 +172,12 @@ def accept(hub: Hub, caller: Caller, repo: Repo, number: int, text: str = "") ->
     Raises:
         MergeConflictError: both changed the same files.
         ConflictError: it is a draft, closed or merged, or its branch is gone.
+        TooLargeError: its discussion has no room for the comment; none is needed.
     """
     require(caller, repo, Action.WRITE)
     text = discussions.checked_text(text)
+    if text:
+        discussions.require_room(hub, repo, number, text)
     for _ in range(_TRIES):
         found = discussions.find(hub, repo, number)
         proposal = _mergeable(found)
@@ -194,7 +200,10 @@ def _mergeable(found: Discussion) -> Proposal:
     if found.proposal is None:
         raise HubError(f"{found.number} is a discussion; there is nothing to merge")
     if found.status == "draft":
-        raise ConflictError(f"pull request {found.number} is a draft; change its status to open, then merge it")
+        raise ConflictError(
+            f"pull request {found.number} is a draft; change its status to open "
+            "(`hf discussions close` and `reopen` do), then merge it"
+        )
     if found.status != "open":
         raise ConflictError(f"pull request {found.number} is {found.status}, and cannot be merged")
     return found.proposal

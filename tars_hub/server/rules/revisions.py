@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
 from tars_hub.server.catalog.interface import RefMovedError
@@ -16,7 +16,7 @@ from tars_hub.server.errors import (
 from tars_hub.server.hub import Hub
 from tars_hub.server.names import check_ref
 from tars_hub.server.records import MAIN, Commit, File, RefChange, Repo
-from tars_hub.server.trees import Place, find, walk
+from tars_hub.server.trees import Place, find, find_many, walk
 
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 
@@ -91,8 +91,13 @@ def _entries(hub: Hub, places: list[Place]) -> Iterator[Entry]:
 
 def entry_at(hub: Hub, commit: Commit, path: str) -> Entry | None:
     """A file or folder of a revision by its path, None where there is none."""
-    place = find(hub.catalog.history.trees, commit.tree, path)
-    return next(_entries(hub, [place]), None) if place is not None else None
+    return entries_at(hub, commit, [path]).get(path)
+
+
+def entries_at(hub: Hub, commit: Commit, paths: Collection[str]) -> dict[str, Entry]:
+    """Files and folders of a revision by their paths, without those that are not there."""
+    places = find_many(hub.catalog.history.trees, commit.tree, paths)
+    return {entry.path: entry for entry in _entries(hub, list(places.values()))}
 
 
 def file_at(hub: Hub, commit: Commit, path: str) -> File:

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from types import TracebackType
 
 from tars_hub.server.blobs.interface import Key
-from tars_hub.server.errors import HubError, TooLargeError
+from tars_hub.server.errors import ConflictError, HubError, TooLargeError
 from tars_hub.server.hub import Hub
 from tars_hub.server.records import Repo
 from tars_hub.server.rules.contents import PIECE_BYTES
@@ -103,7 +103,7 @@ class Receiving:
         if self._hash.hexdigest() != self._wanted.sha256:
             raise HubError(f"what arrived is not {self._wanted.sha256}; upload it again")
         self._writing.seal(Key("file", self._wanted.sha256))
-        self._hub.catalog.contents.add_plain(self._wanted.sha256, self._wanted.size)
+        self._hub.catalog.contents.add_plain({self._wanted.sha256: self._wanted.size})
         self._hub.catalog.contents.link(self._repo_id, [self._wanted.sha256])
 
 
@@ -151,31 +151,39 @@ def receive_part(hub: Hub, ticket: str, number: int) -> ReceivingPart:
 
 
 def put_together(hub: Hub, ticket: str) -> None:
-    """Make one content of all its parts, which are gone then.
+    """Make one content of all its parts, which are gone then; where one is missing, the others wait for it.
 
     Raises:
         HubError: a part is missing, or the whole is not what was promised.
     """
     repo_id, sha256, size, upload = hub.signer.read(_PARTS, ticket, max_age_s=hub.settings.upload_s)
     keys = [_part(upload, number) for number in range(1, -(-size // hub.limits.part_bytes) + 1)]
-    if sha256 in hub.catalog.contents.linked(repo_id, [sha256]):
-        return  # the answer to an earlier request was lost on its way
+    missing = [number for number, key in enumerate(keys, 1) if hub.blobs.size(key) is None]
+    if missing and sha256 in hub.catalog.contents.linked(repo_id, [sha256]):
+        return  # it is asked twice when an answer is long in coming, and the other request took the parts
+    if missing:
+        raise HubError(f"part {missing[0]} has not arrived; upload it, and ask again")
     try:
         with Receiving(hub, repo_id, Wanted(sha256, size)) as receiving:
-            for number, key in enumerate(keys, 1):
-                _copy(hub, key, number, receiving)
+            for key in keys:
+                _copy(hub, key, receiving)
             receiving.finish()
-    finally:
-        for key in keys:
-            hub.blobs.delete(key)
+    except KeyError:  # the other request took a part just now
+        if sha256 not in hub.catalog.contents.linked(repo_id, [sha256]):
+            raise ConflictError("another request puts these parts together; ask again") from None
+    except HubError:
+        _delete(hub, keys)  # they are not what was promised, and never will be
+        raise
+    _delete(hub, keys)
 
 
-def _copy(hub: Hub, key: Key, number: int, receiving: Receiving) -> None:
-    try:
-        opened = hub.blobs.open(key)
-    except KeyError:
-        raise HubError(f"part {number} has not arrived; upload the file again") from None
-    with closing(opened) as reading:
+def _delete(hub: Hub, keys: Sequence[Key]) -> None:
+    for key in keys:
+        hub.blobs.delete(key)
+
+
+def _copy(hub: Hub, key: Key, receiving: Receiving) -> None:
+    with closing(hub.blobs.open(key)) as reading:
         for at in range(0, reading.size, PIECE_BYTES):
             receiving.write(reading.read_at(at, PIECE_BYTES))
 

@@ -164,7 +164,12 @@ def _table(hub: Hub, xorb: str) -> ChunkTable:
     try:
         return chunk_table(hub, xorb)
     except NotFoundError:
-        raise HubError(f"xorb {xorb} was not uploaded; upload it before a shard that names it") from None
+        raise HubError(_not_proven(xorb)) from None
+
+
+def _not_proven(xorb: str) -> str:
+    """One text for what is not there and for what is somebody else's."""
+    return f"xorb {xorb} was not uploaded, or nothing proves that you have it; upload it before a shard that names it"
 
 
 def _check_count(file: ShardFile, size: int) -> None:
@@ -184,7 +189,7 @@ def _proven_chunks(hub: Hub, file: ShardFile) -> Iterator[tuple[bytes, int]]:
         if sum(length for _, length in pairs) != term.unpacked_bytes:
             raise HubError(f"file {file.hash}: a run of xorb {term.xorb} has another length than was said")
         if term.verification is None or range_hash(each for each, _ in pairs) != term.verification:
-            raise HubError(f"file {file.hash}: no proof that a run of xorb {term.xorb} is known")
+            raise HubError(_not_proven(term.xorb))
         yield from pairs
 
 

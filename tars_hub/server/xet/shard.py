@@ -23,7 +23,7 @@ _RECORD = struct.Struct("<32s4I")  # every record between header and footer: a h
 _FOOTER = struct.Struct("<3Q6Q32s2Q72xQ")
 _FOOTER_VERSION = 1
 
-MAX_TERMS = 1 << 17  # of one file: enough for 8 TiB in whole xorbs, and as objects no more than some 50 MB
+MAX_TERMS = 1 << 17  # of all files of a shard: enough for 8 TiB in whole xorbs, and as objects some 50 MB
 
 _BOOKEND_HASH = b"\xff" * HASH_BYTES
 _BOOKEND = _RECORD.pack(_BOOKEND_HASH, 0, 0, 0, 0)
@@ -70,9 +70,10 @@ def parse_shard(data: bytes) -> Shard:
     """
     footer_bytes = _parse_header(data)
     records = _Records(data)
-    files = []
+    files, terms = [], 0
     while (record := records.next_of_section()) is not None:
-        files.append(_parse_file(record, records))
+        files.append(_parse_file(record, records, MAX_TERMS - terms))
+        terms += len(files[-1].terms)
     xorbs = []
     xorbs_at = records.at
     while (record := records.next_of_section()) is not None:
@@ -156,10 +157,10 @@ def _parse_header(data: bytes) -> int:
     return int(footer_bytes)
 
 
-def _parse_file(header: _Record, records: _Records) -> ShardFile:
+def _parse_file(header: _Record, records: _Records, most: int) -> ShardFile:
     raw_hash, flags, count, _, _ = header
-    if count > MAX_TERMS:
-        raise XetFormatError(f"a file of {count} terms; {MAX_TERMS} are possible")
+    if count > most:
+        raise XetFormatError(f"files of {count} terms; a shard may have {MAX_TERMS}")
     entries = records.take(count)
     proofs = [record[0] for record in records.take(count)] if flags & _HAS_VERIFICATION else [None] * count
     sha256 = _parse_sha256(records.next()[0]) if flags & _HAS_SHA256 else None

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import errno
+import gc
 import os
 import random
 import stat
 import subprocess
 import sys
 import time
+import tracemalloc
 from pathlib import Path
 
 import pytest
 
+from tars_hub.server.blobs import local
 from tars_hub.server.blobs.interface import Key
 from tars_hub.server.blobs.local import LocalBlobs
 from tests.server.blobs.samples import keep, key_of, read
@@ -181,3 +184,31 @@ def test_a_folder_that_somebody_tidied_away_is_made_again(store: LocalBlobs, fol
     store.delete(key_of(DATA))
     path_of(folder, key_of(DATA)).parent.rmdir()
     assert keep(store, DATA)
+
+
+def test_what_it_remembers_of_folders_does_not_grow(store: LocalBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "fsync", lambda _: None)
+
+    def kept_after(numbers: range) -> int:
+        for number in numbers:
+            with store.writing() as writing:
+                writing.seal(Key("file", f"{number:04x}" + "0" * 60))
+        gc.collect()
+        return tracemalloc.get_traced_memory()[0]
+
+    tracemalloc.start()
+    try:
+        before = kept_after(range(200))
+        assert kept_after(range(200, 1200)) - before < 50_000
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="Windows flushes no folders")
+def test_folders_are_flushed_once_where_they_are_known(store: LocalBlobs, monkeypatch: pytest.MonkeyPatch) -> None:
+    flushed: list[str] = []
+    monkeypatch.setattr(local, "flush_folder", lambda folder: flushed.append(folder.name))
+    for last in "01":
+        with store.writing() as writing:
+            writing.seal(Key("file", "abcd" + "0" * 59 + last))
+    assert flushed == ["file", "ab", "cd", "cd"]

@@ -45,6 +45,31 @@ def test_a_token_is_found_by_digest_and_id(catalog: Catalog) -> None:
     assert catalog.accounts.token_by_id(999) is None
 
 
+def test_the_first_token_comes_with_its_user_and_once(catalog: Catalog) -> None:
+    assert not catalog.accounts.has_tokens()
+    first = catalog.accounts.add_first("Ann", digest="d1", role="write", label="first")
+    assert first is not None
+    assert first == catalog.accounts.token("d1")
+    assert (first.user, first.user.name, first.role, first.label) == (
+        catalog.accounts.user("ann"),
+        "Ann",
+        "write",
+        "first",
+    )
+    assert catalog.accounts.has_tokens()
+    assert catalog.accounts.add_first("bob", digest="d2", role="write", label="first") is None
+    assert (catalog.accounts.user("bob"), catalog.accounts.token("d2")) == (None, None)
+
+
+def test_the_first_token_of_a_user_who_is_there(catalog: Catalog) -> None:
+    ann = catalog.accounts.add_user("Ann")
+    assert not catalog.accounts.has_tokens()
+    first = catalog.accounts.add_first("ANN", digest="d1", role="write", label="first")
+    assert first is not None
+    assert first.user == ann
+    assert catalog.accounts.users() == [ann]
+
+
 def test_identity_is_drawn_once(catalog: Catalog) -> None:
     assert len(catalog.instance) == 32
     assert int(catalog.instance, 16)

@@ -11,23 +11,23 @@ A = sha256("a")
 
 def test_a_content_is_kept_in_both_forms(catalog: Catalog) -> None:
     assert catalog.contents.get([A]) == {}
-    catalog.contents.add_plain(A, 1)
+    catalog.contents.add_plain({A: 1})
     assert catalog.contents.get([A]) == {A: Content(sha256=A, size=1, plain=True, xet="")}
     catalog.contents.add_recipe(recipe("a"), chunks=[])
-    catalog.contents.add_plain(A, 1)
+    catalog.contents.add_plain({A: 1})
     assert catalog.contents.get([A]) == {A: Content(sha256=A, size=1, plain=True, xet=recipe("a").hash)}
 
 
 def test_a_recipe_comes_before_the_bytes(catalog: Catalog) -> None:
     catalog.contents.add_recipe(recipe("a"), chunks=[])
     assert catalog.contents.get([A])[A].plain is False
-    catalog.contents.add_plain(A, 1)
+    catalog.contents.add_plain({A: 1})
     catalog.contents.add_recipe(recipe("a"), chunks=[])
     assert catalog.contents.get([A]) == {A: Content(sha256=A, size=1, plain=True, xet=recipe("a").hash)}
 
 
 def test_sizes_beyond_four_gigabytes(catalog: Catalog) -> None:
-    catalog.contents.add_plain(A, 2**45)
+    catalog.contents.add_plain({A: 2**45})
     assert catalog.contents.get([A])[A].size == 2**45
 
 
@@ -93,7 +93,7 @@ def test_thousands_of_links(catalog: Catalog, repo: Repo) -> None:
 def test_all_in_pages(catalog: Catalog) -> None:
     names = sorted(sha256(str(number)) for number in range(7))
     for number in range(7):
-        catalog.contents.add_plain(sha256(str(number)), number)
+        catalog.contents.add_plain({sha256(str(number)): number})
         catalog.contents.add_recipe(recipe(str(number)), chunks=[])
         catalog.contents.add_xorb(xorb(str(number)))
     catalog.contents.add_recipe(recipe("not plain"), chunks=[])

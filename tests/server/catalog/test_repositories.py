@@ -112,7 +112,7 @@ def test_a_name_in_use_is_no_place_to_move_to(catalog: Catalog, repo: Repo) -> N
 def test_nothing_is_left_of_a_removed_one(catalog: Catalog) -> None:
     first = commit("first", facts=FACTS, files=(file("a"),))
     repo = catalog.repositories.add("Ann", "Cats", private=False, first=first)
-    catalog.contents.add_plain(sha256("a"), 1)
+    catalog.contents.add_plain({sha256("a"): 1})
     catalog.contents.add_recipe(recipe("a"), chunks=["c"])
     catalog.repositories.move(repo.id, "Ann", "Dogs")
     catalog.repositories.remove(repo.id)

@@ -294,8 +294,9 @@ def test_errors_fit_into_a_header(text: str, shown: str) -> None:
 
 
 def test_bodies_beyond_the_limit(shared: Site) -> None:
-    answer = shared.ask("POST", "/api/validate-yaml", content=b" " * (10 << 20) + b"xx")
-    assert (answer.status_code, "10,485,760 bytes" in answer.json()["error"]) == (413, True)
+    for who, limit in (("ann", 4 << 20), ("", 64 << 10)):
+        answer = shared.ask("POST", "/api/validate-yaml", who, content=b" " * (limit + 1))
+        assert (answer.status_code, f"{limit:,} bytes" in answer.json()["error"]) == (413, True)
 
 
 def test_nothing_that_is_asked_for_reaches_the_disk(tmp_path: Path) -> None:

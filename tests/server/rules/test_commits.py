@@ -403,3 +403,32 @@ class TestLargeFiles:
         for path in (self.SHA256, "model.bin"):
             assert running.get(f"/ann/m/resolve/main/{path}", "ann").status_code == 404
         assert json.dumps(self.SHA256)[1:-1] not in running.get("/api/models/ann/m?blobs=true", "ann").text
+
+
+class TestAnswersThatAreLost:
+    def test_a_deletion_that_is_sent_again(self, running: Site) -> None:
+        done(running.commit("ann/m", "ann", small("a", b"1")))
+        answers = [done(running.commit("ann/m", "ann", gone("a"))).json()["commitOid"] for _ in range(2)]
+        assert answers[0] == answers[1] == history(running)[0]
+        done(running.commit("ann/m", "ann", small("b", b"1")))
+        assert running.commit("ann/m", "ann", gone("a")).status_code == 404
+
+
+class TestRightsThatGo:
+    def test_a_commit_that_was_begun_before_is_refused(self, running: Site) -> None:
+        """Its body comes slowly, and meanwhile the owner takes the repository back."""
+        opened = running.ask("POST", "/api/models/ann/m/discussions", "bob", json={"title": "t", "pullRequest": True})
+        number = done(opened).json()["num"]
+        lines = ndjson(line("header", summary="s"), small("a", b"1"))
+        repo = running.hub.catalog.repositories.find("ann/m")
+        assert repo is not None
+
+        def body() -> Iterator[bytes]:
+            yield lines[:20]
+            running.hub.catalog.repositories.update(repo.id, private=True)
+            yield lines[20:]
+
+        to = f"refs%2Fpr%2F{number}"
+        answer = running.ask("POST", f"/api/models/ann/m/commit/{to}", "bob", content=body())
+        assert answer.status_code == 404
+        assert "a" not in files(running, to)

@@ -8,7 +8,6 @@ from itertools import count
 
 import pytest
 
-from tars_hub.server.rules.dedup import Told
 from tars_hub.server.xet.hashes import is_dedup_eligible, keyed, to_text
 from tests.server.rules.by_hand import Packed, Store, packed, store, upload, whole
 from tests.server.running import Site, done, line, site
@@ -104,13 +103,3 @@ def test_of_a_shared_xorb_only_what_may_be_known_is_told(running: Site) -> None:
     found = told(store(running, "bob/m", "bob"), shared.hashes[0][0])
     assert public in found
     assert not set(private) & found
-
-
-def test_uploads_are_forgotten_in_time() -> None:
-    seen = Told()
-    assert seen.is_new("first", 1)
-    assert not seen.is_new("first", 1)
-    assert seen.is_new("first", 2)
-    for number in range(10_000):
-        assert seen.is_new(f"{number}", 1)
-    assert seen.is_new("first", 1)

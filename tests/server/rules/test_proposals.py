@@ -429,3 +429,109 @@ def test_a_diff_is_of_the_proposal_alone(world: World) -> None:
     assert "-1\n+new\n" in text
     assert "deleted file" in text
     assert "ours" not in text
+
+
+def test_a_diff_has_one_effort_for_all_files(world: World) -> None:
+    turns = "a\nb\n" * 240
+    names = [f"{number:02}" for number in range(12)]
+    world.push(dict.fromkeys(names, turns))
+    world.propose(dict.fromkeys(names, "b\n" + turns[:-2] + "c\n"))
+    found = world.find()
+    assert found.proposal
+    text = comparing.diff(world.hub, world.at(found.proposal.start), world.at("refs/pr/1"))
+    removed = [part.count("\n-") for part in text.split("diff --git ")[1:]]
+    assert removed == [2] * 8 + [481] * 4
+
+
+def test_a_discussion_takes_no_more_comments(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discussions, "COMMENTS", 3)
+    discussions.begin(world.hub, world.bob, world.repo, "Talk", "one")
+    for text in ("two", "three"):
+        discussions.comment(world.hub, world.eve, world.repo, 1, text)
+    for who in (world.eve, world.ann):
+        with pytest.raises(TooLargeError, match="3 comments and takes no more"):
+            discussions.comment(world.hub, who, world.repo, 1, "four")
+    with pytest.raises(TooLargeError):
+        discussions.change_status(world.hub, world.bob, world.repo, 1, "closed", "four")
+    discussions.change_status(world.hub, world.bob, world.repo, 1, "closed")
+    assert [text for _, text in world.kinds()] == ["one", "two", "three", "closed"]
+
+
+def test_a_discussion_is_not_renamed_and_reopened_for_ever(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discussions, "CHANGES", 4)
+    discussions.begin(world.hub, world.bob, world.repo, "Talk", "one")
+    for status in ("closed", "open", "closed", "open"):
+        discussions.change_status(world.hub, world.bob, world.repo, 1, status)
+    with pytest.raises(TooLargeError, match="4 times"):
+        discussions.rename(world.hub, world.bob, world.repo, 1, "Other")
+    discussions.change_status(world.hub, world.ann, world.repo, 1, "closed")
+    with pytest.raises(TooLargeError, match="4 times"):
+        discussions.change_status(world.hub, world.bob, world.repo, 1, "open")
+    discussions.comment(world.hub, world.bob, world.repo, 1, "Comments are counted apart")
+
+
+def test_all_text_of_a_discussion_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discussions, "ALL_BYTES", 20)
+    discussions.begin(world.hub, world.bob, world.repo, "Talk", "ä" * 4)
+    (said,) = world.hub.catalog.discussions.events(world.repo.id, 1)
+    discussions.edit(world.hub, world.bob, world.repo, 1, said.id, "x" * 12)
+    refused = [
+        lambda: discussions.comment(world.hub, world.bob, world.repo, 1, "x"),
+        lambda: discussions.edit(world.hub, world.bob, world.repo, 1, said.id, "x"),
+        lambda: discussions.rename(world.hub, world.bob, world.repo, 1, "x"),
+        lambda: discussions.change_status(world.hub, world.bob, world.repo, 1, "closed", "x"),
+    ]
+    for act in refused:
+        with pytest.raises(TooLargeError, match="20 bytes of text"):
+            act()
+    discussions.hide(world.hub, world.bob, world.repo, 1, said.id)
+    discussions.comment(world.hub, world.bob, world.repo, 1, "x" * 20)
+
+
+def test_a_comment_has_so_many_versions(world: World) -> None:
+    discussions.begin(world.hub, world.bob, world.repo, "Talk", "0")
+    (said,) = world.hub.catalog.discussions.events(world.repo.id, 1)
+    for number in range(1, discussions.VERSIONS):
+        discussions.edit(world.hub, world.bob, world.repo, 1, said.id, str(number))
+    with pytest.raises(TooLargeError, match="20 versions"):
+        discussions.edit(world.hub, world.bob, world.repo, 1, said.id, "again")
+
+
+def test_a_full_discussion_is_merged_without_a_comment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    world.propose({"a": "x"})
+    monkeypatch.setattr(discussions, "COMMENTS", 0)
+    monkeypatch.setattr(discussions, "CHANGES", 0)
+    with pytest.raises(TooLargeError):
+        proposals.accept(world.hub, world.ann, world.repo, 1, "Thanks")
+    assert world.find().status == "open"
+    assert world.accept().status == "merged"
+
+
+def test_strangers_have_so_many_open(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(discussions, "OPEN", 2)
+    discussions.begin(world.hub, world.bob, world.repo, "Talk", "")
+    proposals.begin(world.hub, world.bob, world.repo, "Draft", "")
+    refused = [
+        lambda: discussions.begin(world.hub, world.bob, world.repo, "Talk", ""),
+        lambda: proposals.begin(world.hub, world.bob, world.repo, "Draft", ""),
+        lambda: world.propose({"a": "x"}),
+    ]
+    for act in refused:
+        with pytest.raises(TooLargeError, match="2 discussions and pull requests open"):
+            act()
+    discussions.change_status(world.hub, world.bob, world.repo, 2, "open")  # a draft counts already
+    discussions.begin(world.hub, world.eve, world.repo, "Talk", "")
+    for number in range(4, 7):
+        assert discussions.begin(world.hub, world.ann, world.repo, "Talk", "").number == number
+    discussions.change_status(world.hub, world.bob, world.repo, 1, "closed")
+    assert world.propose({"a": "x"}).number == 7
+    with pytest.raises(TooLargeError):
+        discussions.change_status(world.hub, world.bob, world.repo, 1, "open")
+    discussions.change_status(world.hub, world.ann, world.repo, 1, "open")
+
+
+def test_long_titles_of_commits_are_cut(world: World) -> None:
+    world.propose({"a": "x"})
+    order = world.order({"a": "y"}, "x" * 60_000)
+    committing.commit(world.hub, world.bob, world.repo, "refs/pr/1", order)
+    assert world.kinds()[-1] == ("commit", "x" * 500)

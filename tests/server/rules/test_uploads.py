@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
@@ -154,7 +155,19 @@ class TestParts:
         running.client.put(self.links(upload)[0], content=DATA[:PART])
         answer = running.client.post(upload["href"], json={})
         assert (answer.status_code, "part 2 has not arrived" in answer.text) == (400, True)
+        assert len(part_keys(running)) == 1
+        self.send(running, upload)
+        done(running.client.post(upload["href"], json={}))
         assert part_keys(running) == []
+
+    def test_two_who_ask_at_once_both_hear_yes(self, running: Site) -> None:
+        upload = href(running, "multipart")
+        self.send(running, upload)
+        with ThreadPoolExecutor(2) as pool:
+            answers = list(pool.map(lambda _: running.client.post(upload["href"], json={}).status_code, range(2)))
+        assert set(answers) <= {200, 409}
+        assert 200 in answers
+        done(running.client.post(upload["href"], json={}))
 
     def test_wrong_parts(self, running: Site) -> None:
         upload = href(running, "multipart")

@@ -161,7 +161,7 @@ def test_a_shard_cut_anywhere_is_refused() -> None:
         (shard_of()[:32] + struct.pack("<Q", 3) + shard_of()[40:], "shard version 3"),
         (shard_of(footer_bytes=100), "footer has 200"),
         (shard_of() + b"\0", "goes on for 1 bytes"),
-        (shard_of(record(HASH, 0, 0xFFFFFFFF)), "a file of 4294967295 terms"),
+        (shard_of(record(HASH, 0, 0xFFFFFFFF)), "files of 4294967295 terms"),
         (shard_of(record(HASH, VERIFIED, 2), *[record(HASH, 0, 9, 0, 1)] * 2), "ends before"),
         (shard_of()[:-48] + record(HASH, 0, 0xFFFFFFFF) + BOOKEND, "ends before the 4294967295 records"),
         (shard_of(record(HASH, 0, 1), record(HASH, 0, 9, 3, 3)), "chunks 3 to 3"),

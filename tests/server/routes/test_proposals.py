@@ -300,6 +300,17 @@ def test_diffs_of_gated_files_are_for_who_may_read_them(place: Place, repo: str)
     assert place.bob.get_discussion_details(repo, 1).diff == ""
 
 
+def test_a_flooded_discussion_stays_readable(place: Place, repo: str) -> None:
+    place.bob.create_discussion(repo, "Flood")
+    answers = [place.post(f"{repo}/discussions/1/comment", place.bob, comment="&" * 65_000) for _ in range(40)]
+    assert [answer.status_code for answer in answers] == [200] * 32 + [413] * 8
+    assert "begin another one" in answers[-1].json()["error"]
+    read = place.get(f"{repo}/discussions/1")
+    assert len(read.json()["events"]) == 1 + 32  # the client describes it by itself
+    assert len(read.content) < 16 << 20
+    assert place.bob.change_discussion_status(repo, 1, "closed").new_status == "closed"
+
+
 @pytest.mark.parametrize(
     ("path", "body", "status"),
     [
