@@ -7,10 +7,14 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from tars_hub.server.errors import UnauthorizedError
-from tars_hub.server.records import Search
+from tars_hub.server.errors import RevisionNotFoundError, UnauthorizedError
+from tars_hub.server.hub import Hub
+from tars_hub.server.records import MAIN, Repo, Search
 from tars_hub.server.routes.web import Ask, route
+from tars_hub.server.rules import revisions
 from tars_hub.server.wire.times import stamp
+
+_MOST = 1000
 
 
 def routes() -> list[BaseRoute]:
@@ -46,7 +50,9 @@ def _own_repositories(ask: Ask) -> Response:
     if ask.caller.user is None:
         raise UnauthorizedError("log in to see your repositories")
     name = ask.caller.name
-    found = ask.hub.catalog.repositories.search(Search(namespaces=(name,), author=name, limit=10_000))
+    found = ask.hub.catalog.repositories.search(Search(namespaces=(name,), author=name, limit=_MOST))
+    used = [_used_bytes(ask.hub, repo) for repo in found]
+    total = sum(used) or 1
     return JSONResponse(
         [
             {
@@ -54,11 +60,20 @@ def _own_repositories(ask: Ask) -> Response:
                 "type": "model",
                 "updatedAt": stamp(repo.updated_at),
                 "visibility": "private" if repo.private else "public",
-                "storage": 0,
+                "storage": size,
+                "storagePercent": 100 * size / total,
             }
-            for repo in found
+            for repo, size in zip(found, used, strict=True)
         ]
     )
+
+
+def _used_bytes(hub: Hub, repo: Repo) -> int:
+    """What the main branch of a repository takes up; nothing where it was removed meanwhile."""
+    try:
+        return revisions.used_bytes(revisions.entries(hub, revisions.commit_at(hub, repo, MAIN)))
+    except RevisionNotFoundError:
+        return 0
 
 
 def _no_telemetry(_: Ask) -> Response:

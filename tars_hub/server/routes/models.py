@@ -61,8 +61,7 @@ def model_view(ask: Ask, repo: Repo, commit: Commit, facts: Facts) -> ModelView:
     """A model at one revision, its files included."""
     files = [entry for entry in revisions.entries(ask.hub, commit) if entry.file is not None]
     lines = [_file_line(entry) for entry in files]
-    used = sum({entry.file.sha256: entry.file.size for entry in files if entry.file}.values())
-    return ModelView(repo=repo, commit=commit, files=lines, facts=facts, used_bytes=used)
+    return ModelView(repo=repo, commit=commit, files=lines, facts=facts, used_bytes=revisions.used_bytes(files))
 
 
 def _file_line(entry: revisions.Entry) -> FileLine:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
 
 from tars_hub.server.catalog.interface import RefMovedError
@@ -92,6 +92,11 @@ def _entries(hub: Hub, places: list[Place]) -> Iterator[Entry]:
 def entry_at(hub: Hub, commit: Commit, path: str) -> Entry | None:
     """A file or folder of a revision by its path, None where there is none."""
     return entries_at(hub, commit, [path]).get(path)
+
+
+def used_bytes(found: Iterable[Entry]) -> int:
+    """What the files take up, in bytes; the same content counts once."""
+    return sum({entry.file.sha256: entry.file.size for entry in found if entry.file}.values())
 
 
 def entries_at(hub: Hub, commit: Commit, paths: Collection[str]) -> dict[str, Entry]:
