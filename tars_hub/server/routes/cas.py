@@ -25,12 +25,12 @@ from tars_hub.server.routes.files import byte_range
 from tars_hub.server.routes.lfs import pour
 from tars_hub.server.routes.repos import MODEL
 from tars_hub.server.routes.streams import Streamed
-from tars_hub.server.routes.web import Ask, bearer, read_body, route, streaming_route
+from tars_hub.server.routes.web import Ask, bearer, route, spooled_body, streaming_route
 from tars_hub.server.rules import contents, dedup, reconstruction, revisions, xet
 from tars_hub.server.rules.access import Action, find_repo
 from tars_hub.server.rules.reconstruction import Fetch, Plan
 from tars_hub.server.xet.hashes import XetFormatError, from_text
-from tars_hub.server.xet.shard import parse_shard
+from tars_hub.server.xet.shard import Shard, parse_shard
 
 _CAS = "/cas/{instance}"
 _WORD_EVERY_S = 1.0
@@ -109,31 +109,35 @@ async def _xorb(ask: Ask) -> Response:
 
 
 async def _shard(ask: Ask) -> Response:
-    session = await run_in_threadpool(lambda: _session(ask, writes=True))
-    async with _turn(ask):
-        data = await read_body(ask.request, ask.hub.limits.shard_bytes)
-        steps = xet.add_shard(ask.hub, session, await run_in_threadpool(parse_shard, data))
-        async for _ in iterate_in_threadpool(steps):
+    session, shard = await _read_shard(ask)
+    async with _turns(ask):
+        async for _ in iterate_in_threadpool(xet.add_shard(ask.hub, session, shard)):
             if await ask.request.is_disconnected():
                 raise ClientDisconnect  # nobody waits for the rest of the work
     return JSONResponse({"result": 1})
 
 
-def _turn(ask: Ask) -> asyncio.Semaphore:
-    """One of the few turns for shards; who waits for one holds no thread and no memory."""
+async def _read_shard(ask: Ask) -> tuple[xet.Session, Shard]:
+    session = await run_in_threadpool(lambda: _session(ask, writes=True))
+    async with spooled_body(ask, ask.hub.limits.shard_bytes) as body, _turns(ask):
+        return session, await run_in_threadpool(lambda: parse_shard(body.read()))
+
+
+def _turns(ask: Ask) -> asyncio.Semaphore:
+    """The few turns for shards; who waits for one holds no thread and little memory."""
     turns: asyncio.Semaphore = ask.request.app.state.shards
     return turns
 
 
 async def _shard_v2(ask: Ask) -> Response:
-    session = await run_in_threadpool(lambda: _session(ask, writes=True))
-    async with _turn(ask):
-        data = await read_body(ask.request, ask.hub.limits.shard_bytes)
-        shard = await run_in_threadpool(parse_shard, data)
+    session, shard = await _read_shard(ask)
 
     async def events() -> AsyncIterator[str]:
-        yield _event(type="validating", verified=0, total=1)
-        async with _turn(ask):
+        turns = _turns(ask)
+        while turns.locked():
+            yield _event(type="validating", verified=0, total=1)  # clients take long silence for an end
+            await asyncio.sleep(_WORD_EVERY_S)
+        async with turns:
             async for event in answers():
                 yield event
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import base64
 import binascii
-import tempfile
 from typing import IO, Any
 
 from starlette.concurrency import run_in_threadpool
@@ -17,14 +16,13 @@ from tars_hub.server.gitobjects import read_pointer
 from tars_hub.server.names import check_path
 from tars_hub.server.records import Commit, Repo
 from tars_hub.server.routes.repos import MODEL
-from tars_hub.server.routes.web import Ask, objects_of, route, streaming_route, text_of
+from tars_hub.server.routes.web import Ask, objects_of, route, spooled_body, streaming_route, text_of
 from tars_hub.server.rules import commits, contents, proposals, revisions
 from tars_hub.server.rules.access import Action, find_repo
 from tars_hub.server.rules.revisions import Entry
 from tars_hub.server.uploading import Attributes, Ignored, is_large
 from tars_hub.server.wire.commits import Gone, Header, Large, Regular, read_lines
 
-_IN_MEMORY_BYTES = 1 << 20
 _FILES_AT_ONCE = 256  # as clients ask; each is held against every pattern
 _TEXT_BYTES = 1 << 20
 
@@ -107,16 +105,9 @@ def write_action(ask: Ask) -> Action:
 
 
 async def _commit(ask: Ask) -> Response:
-    with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=str(ask.hub.settings.data)) as body:
-        # Who may not write finds out before the hub reads 200 MiB.
-        await run_in_threadpool(_target, ask)
-        size = 0
-        async for piece in ask.request.stream():
-            size += len(piece)
-            if size > ask.hub.limits.commit_bytes:
-                raise TooLargeError(f"a commit may have {ask.hub.limits.commit_bytes:,} bytes; make several")
-            await run_in_threadpool(body.write, piece)
-        body.seek(0)
+    # Who may not write finds out before the hub reads 200 MiB.
+    await run_in_threadpool(_target, ask)
+    async with spooled_body(ask, ask.hub.limits.commit_bytes) as body:
         return await run_in_threadpool(_commit_body, ask, body)
 
 

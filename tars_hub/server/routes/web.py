@@ -6,9 +6,11 @@ Rules and the catalogue wait for the disk, so they run in threads; the event loo
 from __future__ import annotations
 
 import re
-from collections.abc import Awaitable, Callable, Sequence
+import tempfile
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import IO, Any, TypeAlias
 from urllib.parse import quote, unquote
 
 from starlette.concurrency import run_in_threadpool
@@ -23,6 +25,7 @@ from tars_hub.server.rules.accounts import caller_of
 from tars_hub.server.wire.reading import read_json
 
 _STRANGERS_BYTES = 64 << 10
+_IN_MEMORY_BYTES = 1 << 20
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 
 
@@ -138,6 +141,20 @@ async def read_body(request: Request, limit: int) -> bytes:
             raise TooLargeError(f"this request may have {limit:,} bytes")
         pieces.append(piece)
     return b"".join(pieces)
+
+
+@asynccontextmanager
+async def spooled_body(ask: Ask, limit: int) -> AsyncIterator[IO[bytes]]:
+    """The whole body in a file that is gone afterwards, so that slow senders take no memory. Raises TooLargeError."""
+    with tempfile.SpooledTemporaryFile(_IN_MEMORY_BYTES, dir=str(ask.hub.settings.data)) as body:
+        size = 0
+        async for piece in ask.request.stream():
+            size += len(piece)
+            if size > limit:
+                raise TooLargeError(f"this request may have {limit:,} bytes")
+            await run_in_threadpool(body.write, piece)
+        body.seek(0)
+        yield body
 
 
 def answer_error(_: Request, error: Exception) -> Response:
