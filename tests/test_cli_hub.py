@@ -16,6 +16,7 @@ from tars_hub.cli import main
 from tars_hub.server.rules.accounts import caller_of
 from tars_hub.server.settings import Settings
 from tars_hub.server.start import first_owner, opened
+from tests.checkout import ROOT
 from tests.server.hubs import served
 
 Said = pytest.CaptureFixture[str]
@@ -27,6 +28,20 @@ def data(tmp_path: Path) -> Path:
     with opened(Settings(data=tmp_path / "data")) as hub:
         assert first_owner(hub) is not None
     return tmp_path / "data"
+
+
+def run_in_shell(commands: str, folder: Path) -> str:
+    """Run commands of the stock `hf` and say what they print."""
+    environment = {
+        **os.environ,
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "HF_HOME": str(folder / "hf"),
+        "HF_HUB_DISABLE_UPDATE_CHECK": "1",
+    }
+    done = subprocess.run(
+        ["sh", "-ec", commands], env=environment, cwd=folder, check=True, capture_output=True, text=True, timeout=120
+    )
+    return done.stdout
 
 
 def lines(capsys: Said) -> list[str]:
@@ -61,21 +76,24 @@ class TestServe:
         """In a shell, with the stock command line of huggingface_hub."""
         (tmp_path / "FOLDER").mkdir()
         (tmp_path / "FOLDER" / "config.json").write_text('{"a": 1}')
-        programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        environment = {
-            **os.environ,
-            "PATH": programs,
-            "HF_HOME": str(tmp_path / "hf"),
-            "HF_HUB_DISABLE_UPDATE_CHECK": "1",
-        }
         with served("--data", str(tmp_path / "our data")) as hub:
             commands = [line for line in hub.said().splitlines() if line.startswith(("  export ", "  hf "))]
             assert len(commands) == 3
-            shell = ["sh", "-ec", "\n".join(commands)]
-            subprocess.run(shell, env=environment, cwd=tmp_path, check=True, capture_output=True, timeout=120)
+            run_in_shell("\n".join(commands), tmp_path)
             token = (tmp_path / "our data" / "owner-token").read_text().strip()
             kept = hub.get("/owner/my-model/resolve/main/config.json", headers={"Authorization": f"Bearer {token}"})
         assert kept.json() == {"a": 1}
+
+    def test_readme_s_commands_work_as_printed(self, tmp_path: Path) -> None:
+        (tmp_path / "checkpoint").mkdir()
+        (tmp_path / "checkpoint" / "config.json").write_text('{"a": 1}')
+        section = (ROOT / "README.md").read_text(encoding="utf-8").split("## A hub of your own")[1]
+        serve, use = (part.split("```")[0] for part in section.split("```sh\n")[1:3])
+        assert serve == "python -m tars_hub hub serve --data hub-data\n"
+        with served("--data", str(tmp_path / "hub-data")) as hub:
+            said = run_in_shell(use.replace("http://127.0.0.1:7860", hub.url), tmp_path)
+        [folder] = re.findall(rf"{re.escape(str(tmp_path))}\S*/snapshots/\w+", said)
+        assert (Path(folder) / "config.json").read_text() == '{"a": 1}'
 
     def test_a_public_address_is_the_one_that_is_said(self, tmp_path: Path) -> None:
         with served("--data", str(tmp_path), "--public-url", "https://hub.example.org/") as hub:
