@@ -59,6 +59,11 @@ class Site:
             self.tokens[name] = self.token(name, "write")
             self.tokens[f"{name}:read"] = self.token(name, "read")
 
+    def clear(self) -> None:
+        """Remove all repositories."""
+        for repo in self.hub.catalog.repositories.all(0, 1000):
+            self.hub.catalog.repositories.remove(repo.id)
+
     def token(self, name: str, role: Role) -> str:
         return create_token(self.hub, name, role=role)
 

@@ -149,13 +149,11 @@ def _read_order(ask: Ask, body: IO[bytes]) -> commits.Order:
                 header = line
             case Regular(path, content) if named := read_pointer(content):
                 # What git holds for a large file stands for that file, which must have been uploaded here then.
-                operations.append(commits.AddLarge(path, *named))
+                operations.append(Large(path, *named))
             case Regular(path, content):
                 operations.append(commits.AddFile(path, contents.store_small(ask.hub, content)))
-            case Large(path, sha256, size):
-                operations.append(commits.AddLarge(path, sha256, size))
-            case Gone(path):
-                operations.append(commits.Delete(path))
+            case Large() | Gone():
+                operations.append(line)
     if header is None:
         raise HubError("the commit has no header line")
     contents.note_small(ask.hub, [each.file for each in operations if isinstance(each, commits.AddFile)])

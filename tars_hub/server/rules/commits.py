@@ -22,6 +22,7 @@ from tars_hub.server.names import check_path
 from tars_hub.server.records import MAIN, Caller, Commit, File, NewCommit, RefChange, Repo
 from tars_hub.server.rules.cards import facts_at
 from tars_hub.server.trees import NotAFolderError, Place, change, walk
+from tars_hub.server.wire.commits import Gone, Large
 
 _SHORTEST_ID = 7  # of hex digits by which a commit may be named
 _TRIES = 50  # against others who commit to the same branch without a pause
@@ -35,23 +36,7 @@ class AddFile:
     file: File
 
 
-@dataclass(frozen=True)
-class AddLarge:
-    """Put a large file in place by its content's name; `size` may be left to the hub."""
-
-    path: str
-    sha256: str
-    size: int | None
-
-
-@dataclass(frozen=True)
-class Delete:
-    """Take out a file, or a folder with all in it."""
-
-    path: str
-
-
-Operation: TypeAlias = AddFile | AddLarge | Delete
+Operation: TypeAlias = AddFile | Large | Gone
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,14 +148,14 @@ def _moved(head: Commit, parent: str) -> BranchMovedError:
 
 def _files(hub: Hub, repo: Repo, operations: Sequence[Operation]) -> Mapping[str, File]:
     """The file that each path gets, by path. A later operation on a path wins."""
-    large = {operation.sha256 for operation in operations if isinstance(operation, AddLarge)}
+    large = {operation.sha256 for operation in operations if isinstance(operation, Large)}
     linked = hub.catalog.contents.linked(repo.id, large)
     kept = hub.catalog.contents.get(large)
     files: dict[str, File] = {}
     for operation in operations:
         if isinstance(operation, AddFile):
             files[operation.path] = operation.file
-        elif isinstance(operation, AddLarge):
+        elif isinstance(operation, Large):
             content = kept.get(operation.sha256)
             # Only what was uploaded for this repository: a name that was overheard opens nobody else's content.
             if content is None or operation.sha256 not in linked:
@@ -220,7 +205,7 @@ def _changes(
     placed, taken = dict[str, int](), dict[str, int]()  # by which of the operations, the last one of each path
     for number, operation in enumerate(operations):
         path = operation.path
-        if not isinstance(operation, Delete):
+        if not isinstance(operation, Gone):
             if path in now and now[path].is_tree and changes.get(path, "") is not None:
                 raise UnprocessableError(f"{path!r} is a folder; take it out before a file gets its name")
             changes[path] = files[path].oid

@@ -8,15 +8,15 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Sequence
-from contextlib import ExitStack, closing
+from contextlib import closing
 from dataclasses import dataclass
-from types import TracebackType
 
 from tars_hub.server.blobs.interface import Key
 from tars_hub.server.errors import ConflictError, HubError, TooLargeError
 from tars_hub.server.hub import Hub
 from tars_hub.server.records import Repo
 from tars_hub.server.rules.contents import PIECE_BYTES
+from tars_hub.server.rules.incoming import Incoming
 from tars_hub.server.signing import random_name
 
 _WHOLE, _PARTS = "lfs upload", "lfs parts"
@@ -71,22 +71,12 @@ def check_size(hub: Hub, size: int) -> None:
         raise TooLargeError(f"a file may have {hub.limits.file_bytes:,} bytes; this one has {size:,}")
 
 
-class Receiving:
-    """A content on its way in: counted and hashed as it comes, kept only if it is what was promised.
-
-    Use it as a context manager; what is not finished when the block ends leaves nothing behind.
-    """
+class Receiving(Incoming):
+    """A content on its way in: counted and hashed as it comes, kept only if it is what was promised."""
 
     def __init__(self, hub: Hub, repo_id: int, wanted: Wanted) -> None:
-        self._hub, self._repo_id, self._wanted = hub, repo_id, wanted
-        self._size, self._hash, self._stack = 0, hashlib.sha256(), ExitStack()
-
-    def __enter__(self) -> Receiving:
-        self._writing = self._stack.enter_context(self._hub.blobs.writing())
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._stack.__exit__(kind, error, at)
+        super().__init__(hub)
+        self._repo_id, self._wanted, self._size, self._hash = repo_id, wanted, 0, hashlib.sha256()
 
     def write(self, data: bytes) -> None:
         """Take the next bytes. Raises HubError as soon as they are more than was promised."""
@@ -94,7 +84,7 @@ class Receiving:
         if self._size > self._wanted.size:
             raise HubError(f"more than the {self._wanted.size} bytes that were announced")
         self._hash.update(data)
-        self._writing.write(data)
+        self.writing.write(data)
 
     def finish(self) -> None:
         """Keep the content, and let the repository name it. Raises HubError unless it is what was promised."""
@@ -102,9 +92,9 @@ class Receiving:
             raise HubError(f"{self._size} bytes arrived, {self._wanted.size} were announced; upload it again")
         if self._hash.hexdigest() != self._wanted.sha256:
             raise HubError(f"what arrived is not {self._wanted.sha256}; upload it again")
-        self._writing.seal(Key("file", self._wanted.sha256))
-        self._hub.catalog.contents.add_plain({self._wanted.sha256: self._wanted.size})
-        self._hub.catalog.contents.link(self._repo_id, [self._wanted.sha256])
+        self.writing.seal(Key("file", self._wanted.sha256))
+        self.hub.catalog.contents.add_plain({self._wanted.sha256: self._wanted.size})
+        self.hub.catalog.contents.link(self._repo_id, [self._wanted.sha256])
 
 
 def receive_whole(hub: Hub, ticket: str) -> Receiving:
@@ -113,31 +103,25 @@ def receive_whole(hub: Hub, ticket: str) -> Receiving:
     return Receiving(hub, repo_id, Wanted(sha256, size))
 
 
-class ReceivingPart:
-    """One part on its way in; a context manager as `Receiving` is."""
+class ReceivingPart(Incoming):
+    """One part on its way in."""
 
     def __init__(self, hub: Hub, key: Key, size: int) -> None:
-        self._hub, self._key, self._expected, self._size, self._stack = hub, key, size, 0, ExitStack()
-
-    def __enter__(self) -> ReceivingPart:
-        self._writing = self._stack.enter_context(self._hub.blobs.writing())
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._stack.__exit__(kind, error, at)
+        super().__init__(hub)
+        self._key, self._expected, self._size = key, size, 0
 
     def write(self, data: bytes) -> None:
         self._size += len(data)
         if self._size > self._expected:
             raise HubError(f"more than the {self._expected} bytes of this part")
-        self._writing.write(data)
+        self.writing.write(data)
 
     def finish(self) -> str:
         """Keep the part; the tag by which the client names it at the end."""
         if self._size != self._expected:
             raise HubError(f"{self._size} bytes arrived, this part has {self._expected}; upload it again")
-        self._hub.blobs.delete(self._key)  # an earlier try, perhaps with other bytes
-        self._writing.seal(self._key)
+        self.hub.blobs.delete(self._key)  # an earlier try, perhaps with other bytes
+        self.writing.seal(self._key)
         return self._key.name
 
 

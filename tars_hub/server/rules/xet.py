@@ -10,9 +10,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable, Iterator
-from contextlib import ExitStack
 from dataclasses import dataclass
-from types import TracebackType
 
 from tars_hub.server.blobs.interface import Key
 from tars_hub.server.errors import ForbiddenError, HubError, NotFoundError, UnauthorizedError
@@ -20,6 +18,7 @@ from tars_hub.server.hub import Hub
 from tars_hub.server.records import Caller, Recipe, Repo, Term, Xorb
 from tars_hub.server.rules.access import Action, permits
 from tars_hub.server.rules.contents import chunk_table, read_recipe
+from tars_hub.server.rules.incoming import Incoming
 from tars_hub.server.rules.runs import Run, merged
 from tars_hub.server.rules.uploads import check_size
 from tars_hub.server.xet.chunks import ChunkTable
@@ -75,40 +74,25 @@ def session_of(hub: Hub, text: str | None, *, writes: bool) -> Session:
     return session
 
 
-class ReceivingXorb:
-    """A xorb on its way in, unpacked and hashed chunk by chunk as it comes.
-
-    Use it as a context manager; what is not finished when the block ends leaves nothing behind.
-    """
+class ReceivingXorb(Incoming):
+    """A xorb on its way in, unpacked and hashed chunk by chunk as it comes."""
 
     def __init__(self, hub: Hub, name: str) -> None:
-        self._hub, self._name, self._receiver, self._stack = hub, name, XorbReceiver(), ExitStack()
-
-    def __enter__(self) -> ReceivingXorb:
-        self._writing = self._stack.enter_context(self._hub.blobs.writing())
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._stack.__exit__(kind, error, at)
+        super().__init__(hub)
+        self._name, self._receiver = name, XorbReceiver()
 
     def write(self, data: bytes) -> None:
         """Take the next bytes. Raises XetFormatError at the first that cannot be."""
-        self._writing.write(self._receiver.feed(data))
+        self.writing.write(self._receiver.feed(data))
 
-    def finish(self) -> bool:
-        """Keep the xorb; False where it was there already. Raises HubError unless it is what its name says."""
+    def finish(self) -> None:
+        """Keep the xorb. Raises HubError unless it is what its name says."""
         received = self._receiver.finish()
         if received.hash != self._name:
             raise HubError(f"what arrived is xorb {received.hash}, not {self._name}")
-        self._writing.seal(Key("xorb", received.hash))
-        is_new = not self._hub.catalog.contents.xorbs([received.hash])
-        if is_new:
-            packed = received.chunks.pack()
-            size, unpacked = received.size_bytes, received.unpacked_bytes
-            self._hub.catalog.contents.add_xorb(
-                Xorb(hash=received.hash, size=size, unpacked_size=unpacked, chunks=packed)
-            )
-        return is_new
+        self.writing.seal(Key("xorb", received.hash))
+        packed, size, unpacked = received.chunks.pack(), received.size_bytes, received.unpacked_bytes
+        self.hub.catalog.contents.add_xorb(Xorb(hash=received.hash, size=size, unpacked_size=unpacked, chunks=packed))
 
 
 def add_shard(hub: Hub, session: Session, shard: Shard) -> Iterator[tuple[int, int]]:

@@ -26,7 +26,6 @@ class FileLine:
         oid: the id of its git blob.
         sha256: of the content of a large file; None for one that git holds itself.
         pointer_size: of the pointer that git holds in a large file's place, in bytes.
-        xet: its Xet hash; empty without one.
     """
 
     path: str
@@ -34,7 +33,6 @@ class FileLine:
     oid: str
     sha256: str | None = None
     pointer_size: int | None = None
-    xet: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)

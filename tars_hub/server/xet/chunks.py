@@ -59,12 +59,6 @@ class ChunkTable:
         """Return the number of chunks."""
         return len(self.data) // _RECORD.itemsize
 
-    def hash_of(self, index: int) -> bytes:
-        """Return the raw hash of one chunk."""
-        self._check_range(index, index + 1)
-        at = index * _RECORD.itemsize
-        return self.data[at : at + HASH_BYTES]
-
     def packed_range(self, start: int, end: int) -> tuple[int, int]:
         """Return where chunks start..end lie in the stored xorb: the first byte, and the one after the last."""
         self._check_range(start, end)

@@ -26,8 +26,7 @@ def with_limits() -> Iterator[Site]:
 @pytest.fixture
 def running(with_limits: Site) -> Site:
     """With ann/m as it was made, and nothing else."""
-    for repo in with_limits.hub.catalog.repositories.all(0, 100):
-        with_limits.hub.catalog.repositories.remove(repo.id)
+    with_limits.clear()
     with_limits.create("ann/m", "ann")
     return with_limits
 

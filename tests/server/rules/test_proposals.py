@@ -1,12 +1,9 @@
-"""Pull requests and discussions: who may do what, and what a merge leaves."""
+"""Pull requests: who may do what, and what a merge leaves."""
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
 
 import pytest
 
@@ -19,87 +16,13 @@ from tars_hub.server.errors import (
     RevisionNotFoundError,
     TooLargeError,
     UnauthorizedError,
-    UnprocessableError,
 )
 from tars_hub.server.gitobjects import commit_oid
-from tars_hub.server.hub import Hub
-from tars_hub.server.records import MAIN, Caller, Commit, Discussion, Repo
+from tars_hub.server.records import MAIN
 from tars_hub.server.rules import commits as committing
-from tars_hub.server.rules import comparing, contents, discussions, proposals, repositories, revisions, squash
-from tars_hub.server.rules.accounts import add_user, caller_of, create_token
+from tars_hub.server.rules import comparing, discussions, proposals, repositories, revisions, squash
 from tars_hub.server.rules.proposals import MergeConflictError
-from tars_hub.server.settings import Settings
-from tars_hub.server.start import opened
-
-NOBODY = Caller()
-
-
-@dataclass
-class World:
-    """Ann's repository with two files, and people around it."""
-
-    hub: Hub
-    ann: Caller
-    bob: Caller
-    eve: Caller
-    bob_reads: Caller
-    repo: Repo
-
-    def order(self, changes: dict[str, str | None], summary: str = "Change", **more: str) -> committing.Order:
-        operations: list[committing.Operation] = [
-            committing.Delete(path)
-            if text is None
-            else committing.AddFile(path, contents.keep_small(self.hub, text.encode()))
-            for path, text in changes.items()
-        ]
-        return committing.Order(summary=summary, operations=operations, **more)
-
-    def push(self, changes: dict[str, str | None], ref: str = MAIN, who: Caller | None = None) -> Commit:
-        return committing.commit(self.hub, who or self.ann, self.repo, ref, self.order(changes))
-
-    def propose(self, changes: dict[str, str | None], who: Caller | None = None, start: str = "main") -> Discussion:
-        return proposals.propose(self.hub, who or self.bob, self.repo, start, self.order(changes, "Ask"))[0]
-
-    def accept(self, number: int = 1) -> Discussion:
-        proposals.accept(self.hub, self.ann, self.repo, number)
-        return self.find(number)
-
-    def find(self, number: int = 1) -> Discussion:
-        return discussions.find(self.hub, self.repo, number)
-
-    def at(self, revision: str = "main") -> Commit:
-        return revisions.commit_at(self.hub, self.repo, revision)
-
-    def files(self, revision: str = "main") -> dict[str, str]:
-        entries = revisions.entries(self.hub, self.at(revision))
-        return {
-            each.path: contents.read_all(self.hub, each.file.sha256, limit=10**6).decode()
-            for each in entries
-            if each.file and each.path != ".gitattributes"
-        }
-
-    def kinds(self, number: int = 1) -> list[tuple[str, str]]:
-        return [(each.kind, each.text) for each in proposals.events(self.hub, self.repo, self.find(number))]
-
-
-@pytest.fixture(scope="module")
-def people(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[Hub, list[Caller]]]:
-    """A hub with Ann, Bob, Eve, and Bob with a token that may only read."""
-    with opened(Settings(data=tmp_path_factory.mktemp("hub"))) as hub:
-        for name in ("ann", "bob", "eve"):
-            add_user(hub, name)
-        tokens = [create_token(hub, name, role="write") for name in ("ann", "bob", "eve")]
-        yield hub, [caller_of(hub, token) for token in (*tokens, create_token(hub, "bob", role="read"))]
-
-
-@pytest.fixture
-def world(people: tuple[Hub, list[Caller]], request: pytest.FixtureRequest) -> World:
-    hub, (ann, bob, eve, bob_reads) = people
-    name = hashlib.sha256(request.node.name.encode()).hexdigest()[:20]
-    repo = repositories.create(hub, ann, namespace="ann", name=name, private=False)
-    made = World(hub, ann, bob, eve, bob_reads, repo)
-    made.push({"a": "1\n", "dir/b": "2\n"})
-    return made
+from tests.server.rules.world import NOBODY, World
 
 
 def test_a_proposal_begins_at_its_branch(world: World) -> None:
@@ -351,72 +274,10 @@ def test_branches_are_for_who_may_write(world: World) -> None:
         proposals.require_pusher(world.hub, world.bob, world.repo, "refs/heads/None")
 
 
-def test_who_may_do_what(world: World) -> None:
-    """Eve is known, and neither the author nor somebody who may write."""
-    hub, repo = world.hub, world.repo
-    discussions.begin(hub, world.bob, repo, "Talk", "well")
-    (said,) = hub.catalog.discussions.events(repo.id, 1)
-    world.propose({"a": "x"})
-    discussions.comment(hub, world.eve, repo, 1, "I may say something")
-    refused = [
-        lambda who: discussions.rename(hub, who, repo, 1, "Mine"),
-        lambda who: discussions.change_status(hub, who, repo, 1, "closed"),
-        lambda who: discussions.edit(hub, who, repo, 1, said.id, "not well"),
-        lambda who: discussions.hide(hub, who, repo, 1, said.id),
-        lambda who: proposals.accept(hub, who, repo, 2),
-    ]
-    may_not_speak = [
-        lambda who: discussions.begin(hub, who, repo, "Talk", ""),
-        lambda who: discussions.comment(hub, who, repo, 1, "hello"),
-        lambda who: proposals.begin(hub, who, repo, "Draft", ""),
-        lambda who: world.propose({"a": "y"}, who),
-    ]
-    for act in refused:
-        with pytest.raises(ForbiddenError):
-            act(world.eve)
-    for act in refused + may_not_speak:
-        with pytest.raises(ForbiddenError, match="only read"):
-            act(world.bob_reads)
-        with pytest.raises(UnauthorizedError):
-            act(NOBODY)
-    with pytest.raises(ForbiddenError, match="bob wrote it"):
-        discussions.edit(hub, world.ann, repo, 1, said.id, "the owner may not put words into mouths")
-    with pytest.raises(ForbiddenError):
-        proposals.accept(hub, world.bob, repo, 2)
-    discussions.rename(hub, world.ann, repo, 1, "Moderated")
-    discussions.hide(hub, world.ann, repo, 1, said.id)
-    with pytest.raises(ConflictError, match="hidden"):
-        discussions.edit(hub, world.bob, repo, 1, said.id, "again")
-    assert world.kinds(1) == [
-        ("comment", ""),
-        ("comment", "I may say something"),
-        ("title-change", "Moderated"),
-    ]
-
-
 def test_gated_files_are_not_proposed_to_by_others(world: World) -> None:
     repo = repositories.change_settings(world.hub, world.ann, world.repo.full_name, gated="manual")
     with pytest.raises(GatedError):
         proposals.begin(world.hub, world.bob, repo, "Draft", "")
-
-
-@pytest.mark.parametrize("title", ["", " \n ", "x" * 501, "a\0b", "a\x1bb", "\ud800"])
-def test_titles_that_cannot_be(world: World, title: str) -> None:
-    with pytest.raises((HubError, UnprocessableError)):
-        discussions.begin(world.hub, world.bob, world.repo, title, "")
-
-
-def test_titles_are_one_line(world: World) -> None:
-    made = discussions.begin(world.hub, world.bob, world.repo, "  Zoë\n and 👩‍💻\t", "")
-    assert made.title == "Zoë and 👩‍💻"
-
-
-@pytest.mark.parametrize("text", ["", "  ", "ä" * 32769, "a\0b", "\ud800"])
-def test_comments_that_cannot_be(world: World, text: str) -> None:
-    discussions.begin(world.hub, world.bob, world.repo, "Talk", "")
-    with pytest.raises(HubError):
-        discussions.comment(world.hub, world.bob, world.repo, 1, text)
-    assert discussions.comment(world.hub, world.bob, world.repo, 1, "ä" * 32768).text == "ä" * 32768
 
 
 def test_a_diff_is_of_the_proposal_alone(world: World) -> None:
@@ -441,93 +302,6 @@ def test_a_diff_has_one_effort_for_all_files(world: World) -> None:
     text = comparing.diff(world.hub, world.at(found.proposal.start), world.at("refs/pr/1"))
     removed = [part.count("\n-") for part in text.split("diff --git ")[1:]]
     assert removed == [2] * 8 + [481] * 4
-
-
-def test_a_discussion_takes_no_more_comments(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discussions, "COMMENTS", 3)
-    discussions.begin(world.hub, world.bob, world.repo, "Talk", "one")
-    for text in ("two", "three"):
-        discussions.comment(world.hub, world.eve, world.repo, 1, text)
-    for who in (world.eve, world.ann):
-        with pytest.raises(TooLargeError, match="3 comments and takes no more"):
-            discussions.comment(world.hub, who, world.repo, 1, "four")
-    with pytest.raises(TooLargeError):
-        discussions.change_status(world.hub, world.bob, world.repo, 1, "closed", "four")
-    discussions.change_status(world.hub, world.bob, world.repo, 1, "closed")
-    assert [text for _, text in world.kinds()] == ["one", "two", "three", "closed"]
-
-
-def test_a_discussion_is_not_renamed_and_reopened_for_ever(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discussions, "CHANGES", 4)
-    discussions.begin(world.hub, world.bob, world.repo, "Talk", "one")
-    for status in ("closed", "open", "closed", "open"):
-        discussions.change_status(world.hub, world.bob, world.repo, 1, status)
-    with pytest.raises(TooLargeError, match="4 times"):
-        discussions.rename(world.hub, world.bob, world.repo, 1, "Other")
-    discussions.change_status(world.hub, world.ann, world.repo, 1, "closed")
-    with pytest.raises(TooLargeError, match="4 times"):
-        discussions.change_status(world.hub, world.bob, world.repo, 1, "open")
-    discussions.comment(world.hub, world.bob, world.repo, 1, "Comments are counted apart")
-
-
-def test_all_text_of_a_discussion_is_counted(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discussions, "ALL_BYTES", 20)
-    discussions.begin(world.hub, world.bob, world.repo, "Talk", "ä" * 4)
-    (said,) = world.hub.catalog.discussions.events(world.repo.id, 1)
-    discussions.edit(world.hub, world.bob, world.repo, 1, said.id, "x" * 12)
-    refused = [
-        lambda: discussions.comment(world.hub, world.bob, world.repo, 1, "x"),
-        lambda: discussions.edit(world.hub, world.bob, world.repo, 1, said.id, "x"),
-        lambda: discussions.rename(world.hub, world.bob, world.repo, 1, "x"),
-        lambda: discussions.change_status(world.hub, world.bob, world.repo, 1, "closed", "x"),
-    ]
-    for act in refused:
-        with pytest.raises(TooLargeError, match="20 bytes of text"):
-            act()
-    discussions.hide(world.hub, world.bob, world.repo, 1, said.id)
-    discussions.comment(world.hub, world.bob, world.repo, 1, "x" * 20)
-
-
-def test_a_comment_has_so_many_versions(world: World) -> None:
-    discussions.begin(world.hub, world.bob, world.repo, "Talk", "0")
-    (said,) = world.hub.catalog.discussions.events(world.repo.id, 1)
-    for number in range(1, discussions.VERSIONS):
-        discussions.edit(world.hub, world.bob, world.repo, 1, said.id, str(number))
-    with pytest.raises(TooLargeError, match="20 versions"):
-        discussions.edit(world.hub, world.bob, world.repo, 1, said.id, "again")
-
-
-def test_a_full_discussion_is_merged_without_a_comment(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    world.propose({"a": "x"})
-    monkeypatch.setattr(discussions, "COMMENTS", 0)
-    monkeypatch.setattr(discussions, "CHANGES", 0)
-    with pytest.raises(TooLargeError):
-        proposals.accept(world.hub, world.ann, world.repo, 1, "Thanks")
-    assert world.find().status == "open"
-    assert world.accept().status == "merged"
-
-
-def test_strangers_have_so_many_open(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(discussions, "OPEN", 2)
-    discussions.begin(world.hub, world.bob, world.repo, "Talk", "")
-    proposals.begin(world.hub, world.bob, world.repo, "Draft", "")
-    refused = [
-        lambda: discussions.begin(world.hub, world.bob, world.repo, "Talk", ""),
-        lambda: proposals.begin(world.hub, world.bob, world.repo, "Draft", ""),
-        lambda: world.propose({"a": "x"}),
-    ]
-    for act in refused:
-        with pytest.raises(TooLargeError, match="2 discussions and pull requests open"):
-            act()
-    discussions.change_status(world.hub, world.bob, world.repo, 2, "open")  # a draft counts already
-    discussions.begin(world.hub, world.eve, world.repo, "Talk", "")
-    for number in range(4, 7):
-        assert discussions.begin(world.hub, world.ann, world.repo, "Talk", "").number == number
-    discussions.change_status(world.hub, world.bob, world.repo, 1, "closed")
-    assert world.propose({"a": "x"}).number == 7
-    with pytest.raises(TooLargeError):
-        discussions.change_status(world.hub, world.bob, world.repo, 1, "open")
-    discussions.change_status(world.hub, world.ann, world.repo, 1, "open")
 
 
 def test_long_titles_of_commits_are_cut(world: World) -> None:

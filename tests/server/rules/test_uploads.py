@@ -27,8 +27,7 @@ def module_site() -> Iterator[Site]:
 
 @pytest.fixture
 def running(module_site: Site) -> Site:
-    for repo in module_site.hub.catalog.repositories.all(0, 100):
-        module_site.hub.catalog.repositories.remove(repo.id)
+    module_site.clear()
     module_site.create("ann/m", "ann")
     return module_site
 

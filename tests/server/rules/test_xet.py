@@ -42,8 +42,7 @@ def module_site() -> Iterator[Site]:
 @pytest.fixture
 def running(module_site: Site) -> Site:
     """With ann/m, which is public, and ann/secret."""
-    for repo in module_site.hub.catalog.repositories.all(0, 100):
-        module_site.hub.catalog.repositories.remove(repo.id)
+    module_site.clear()
     module_site.create("ann/m", "ann")
     module_site.create("ann/secret", "ann", private=True)
     return module_site

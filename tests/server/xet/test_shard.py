@@ -46,7 +46,7 @@ def test_the_clients_shards_name_their_xorbs(uploaded: Uploaded) -> None:
 
 def test_the_client_asks_about_eligible_and_first_chunks(uploaded: Uploaded, tables: dict[str, ChunkTable]) -> None:
     first = {
-        to_text(tables[file.terms[0].xorb].hash_of(file.terms[0].start))
+        to_text(tables[file.terms[0].xorb].pairs(file.terms[0].start, file.terms[0].start + 1)[0][0])
         for file in shard_files(uploaded.recorder).values()
         if file.terms
     }
@@ -94,7 +94,7 @@ def test_an_answer_reads_back_and_hides_its_hashes(tables: dict[str, ChunkTable]
     answer = dedup_shard(list(tables.items()), KEY, now=NOW, valid_s=60)
     assert parse_shard(answer).files == ()
     assert parse_shard(answer).xorbs == tuple(tables)
-    raw = next(iter(tables.values())).hash_of(0)
+    raw = next(iter(tables.values())).pairs(0, 1)[0][0]
     assert raw not in answer
     assert keyed(raw, KEY) in answer
 
