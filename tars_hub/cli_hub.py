@@ -147,7 +147,7 @@ def _user_add(given: argparse.Namespace, say: Say) -> int:
 
 
 def _token_create(given: argparse.Namespace, say: Say) -> int:
-    from tars_hub.server.rules.accounts import create_token
+    from tars_hub.server.rules.tokens import create_token
     from tars_hub.server.settings import Settings
     from tars_hub.server.start import opened
 

@@ -13,7 +13,7 @@ from typing import Any
 import pytest
 
 from tars_hub.cli import main
-from tars_hub.server.rules.accounts import caller_of
+from tars_hub.server.rules.tokens import caller_of
 from tars_hub.server.settings import Settings
 from tars_hub.server.start import first_owner, opened
 from tests.checkout import ROOT

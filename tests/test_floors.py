@@ -57,7 +57,9 @@ FLOORS = [
     {"tars_hub.server.facts", "tars_hub.server.hub", "tars_hub.server.trees", "tars_hub.server.uploading"},
     {"tars_hub.server.diffs", "tars_hub.server.merging"},
     {"tars_hub.server.rules"},
-    {"tars_hub.server.check", "tars_hub.server.routes", "tars_hub.server.start"},
+    {"tars_hub.server.check", "tars_hub.server.start", "tars_hub.server.routes"},
+    {"tars_hub.server.pages"},
+    {"tars_hub.server.table"},
     {"tars_hub.server.app", "tars_hub.server.serve"},
     {"tars_hub.together", "tars_hub.cli_hub"},
     {"tars_hub.cli"},
@@ -92,7 +94,7 @@ FLOORS = [
 ROOMS = {
     "tars_hub.ui",
     "tars_hub.containers",
-    *(f"tars_hub.server.{name}" for name in ("blobs", "catalog", "routes", "rules", "wire", "xet")),
+    *(f"tars_hub.server.{name}" for name in ("blobs", "catalog", "pages", "routes", "rules", "wire", "xet")),
 }
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 FILES = sorted([*(ROOT / "tars_hub").rglob("*.py"), *(ROOT / "train").rglob("*.py"), ROOT / "app.py"])

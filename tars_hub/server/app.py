@@ -12,8 +12,8 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from tars_hub.server.errors import HubError
 from tars_hub.server.hub import Hub
-from tars_hub.server.routes.table import table
 from tars_hub.server.routes.web import answer_error
+from tars_hub.server.table import table
 from tars_hub.server.xet.hashes import XetFormatError
 
 _SHARDS_AT_ONCE = 2  # they are read and hashed whole; more at once would leave nothing for downloads

@@ -12,36 +12,71 @@ from datetime import datetime
 from typing import Any, Literal
 
 Role = Literal["read", "write"]
+MemberRole = Literal["read", "write", "admin"]
 Gated = Literal["", "auto", "manual"]
+Access = Literal["pending", "accepted", "rejected"]
 
 MAIN = "refs/heads/main"
 
 
 @dataclass(frozen=True, kw_only=True)
 class User:
-    """Somebody who owns the namespace of the same name."""
+    """Somebody who owns the namespace of the same name: a person, or an organisation, which has members and no tokens.
+
+    Attributes:
+        quota_bytes: the most that its repositories may keep in all, each content counted once; None for no end.
+    """
 
     id: int
     name: str
     created_at: datetime
+    organisation: bool = False
+    quota_bytes: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """A person in an organisation.
+
+    Attributes:
+        role: "read" sees its private repositories, "write" makes, changes and removes them, "admin" also says who
+            is a member.
+    """
+
+    user: User
+    role: MemberRole
 
 
 @dataclass(frozen=True, kw_only=True)
 class Token:
-    """A token as the hub knows it: its hash was looked up, its text is not kept."""
+    """A token as the hub knows it: its hash was looked up, its text is not kept.
+
+    Attributes:
+        expires_at: when it ends; None for never.
+        repositories: ids of those that it is for; elsewhere its holder is a stranger. None is for all.
+    """
 
     id: int
     user: User
     role: Role
     label: str
     created_at: datetime
+    expires_at: datetime | None = None
+    repositories: frozenset[int] | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
 class Caller:
-    """Who asks. Without a token it is nobody in particular, who reads what is public."""
+    """Who asks. Without a token it is nobody in particular, who reads what is public.
+
+    Attributes:
+        roles: in organisations, by their names in lower case.
+        granted: ids of gated repositories whose files the caller was let to.
+    """
 
     token: Token | None = None
+    roles: Mapping[str, MemberRole] = field(default_factory=dict)
+    granted: frozenset[int] = frozenset()
 
     @property
     def user(self) -> User | None:
@@ -50,6 +85,21 @@ class Caller:
     @property
     def name(self) -> str:
         return self.token.user.name if self.token else ""
+
+    def role_in(self, namespace: str) -> MemberRole | None:
+        """In one's own namespace, or in an organisation; None for strangers."""
+        if self.token is None:
+            return None
+        return "admin" if namespace.lower() == self.name.lower() else self.roles.get(namespace.lower())
+
+
+@dataclass(frozen=True, kw_only=True)
+class AccessRequest:
+    """Somebody's wish to be let to the files of a gated repository, and what became of it."""
+
+    user: User
+    status: Access
+    at: datetime
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -78,6 +128,7 @@ class Repo:
 
     Attributes:
         facts: of the tip of its main branch.
+        downloads: since it was made.
     """
 
     id: int
@@ -88,6 +139,8 @@ class Repo:
     created_at: datetime
     updated_at: datetime
     facts: Facts
+    downloads: int = 0
+    likes: int = 0
 
     @property
     def full_name(self) -> str:
@@ -214,28 +267,49 @@ class Recipe:
     terms: tuple[Term, ...]
 
 
+Sort = Literal["created_at", "updated_at", "name", "downloads", "likes"]
+
+
 @dataclass(frozen=True, kw_only=True)
 class Search:
     """What a list of repositories is asked for.
 
     Attributes:
         namespaces: whose private repositories the caller may see.
+        within: ids of the private repositories that the caller may see of these; None for all.
         text: part of the full name, in any case.
         tags: all of which a repository must have, exactly.
+        backbone: what config.json names.
+        classes: from how many up to how many.
+        liked_by: a user's id.
         sort: a column; descending, equals by id.
     """
 
     namespaces: tuple[str, ...] = ()
+    within: frozenset[int] | None = None
     text: str = ""
     author: str = ""
     tags: tuple[str, ...] = ()
     pipeline_tag: str = ""
+    backbone: str = ""
+    classes: tuple[int | None, int | None] = (None, None)
     gated: bool | None = None
     parameters: tuple[int | None, int | None] = (None, None)
-    sort: Literal["created_at", "updated_at", "name"] = "updated_at"
+    liked_by: int | None = None
+    sort: Sort = "updated_at"
     ascending: bool = False
     offset: int = 0
     limit: int = 1000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Facets:
+    """What a search could be narrowed by: names with how many of the repositories found have each, most first."""
+
+    count: int
+    backbones: tuple[tuple[str, int], ...] = ()
+    owners: tuple[tuple[str, int], ...] = ()
+    tags: tuple[tuple[str, int], ...] = ()
 
 
 DiscussionStatus = Literal["draft", "open", "closed", "merged"]

@@ -21,7 +21,7 @@ import uvicorn
 
 from tars_hub.errors import TarsError, UsageError
 from tars_hub.server.errors import UnauthorizedError
-from tars_hub.server.rules.accounts import caller_of
+from tars_hub.server.rules.tokens import caller_of
 from tars_hub.server.start import OWNER_TOKEN, owner_token
 
 if TYPE_CHECKING:

@@ -13,7 +13,7 @@ from tars_hub.server.blobs.local import LocalBlobs, flush_folder
 from tars_hub.server.catalog.sql import SqlCatalog, url_of
 from tars_hub.server.hub import Hub
 from tars_hub.server.names import check_namespace
-from tars_hub.server.rules.accounts import add_first, new_token
+from tars_hub.server.rules.tokens import add_first, new_token
 from tars_hub.server.settings import Settings
 from tars_hub.server.signing import Signer
 

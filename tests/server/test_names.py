@@ -9,7 +9,7 @@ from tars_hub.server.app import create_app
 from tars_hub.server.errors import UnprocessableError
 from tars_hub.server.hub import Hub
 from tars_hub.server.names import RESERVED, check_namespace, check_path, check_ref, check_repo_name
-from tars_hub.server.routes.table import table
+from tars_hub.server.table import table
 
 
 class TestNamespaces:

@@ -12,7 +12,8 @@ import pytest
 from tars_hub.errors import UsageError
 from tars_hub.server.blobs.interface import Key
 from tars_hub.server.errors import UnauthorizedError, UnprocessableError
-from tars_hub.server.rules.accounts import add_user, caller_of, create_token
+from tars_hub.server.rules.accounts import add_user
+from tars_hub.server.rules.tokens import caller_of, create_token
 from tars_hub.server.settings import Settings
 from tars_hub.server.start import first_owner, opened, owner_token
 

@@ -1,57 +1,93 @@
-"""Users and tokens in SQL."""
+"""Users, organisations, tokens and sessions in SQL."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, insert, select
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, insert, or_, select, update
 
 from tars_hub.server.catalog.engine import Database
 from tars_hub.server.catalog.interface import TakenError
-from tars_hub.server.catalog.schema import tokens, users
+from tars_hub.server.catalog.schema import access_requests, members, sessions, token_repositories, tokens, users
 from tars_hub.server.catalog.statements import insert_absent
-from tars_hub.server.records import Role, Token, User
+from tars_hub.server.records import Caller, Member, MemberRole, Role, Token, User
 
 
 class SqlAccounts:
-    """The part of the catalogue that knows users and tokens."""
+    """The part of the catalogue that knows who there is, and by what they are known."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add_user(self, name: str) -> User:
+    def add_user(self, name: str, *, organisation: bool = False) -> User:
         """Raises TakenError."""
-        row = {"name": name, "lower_name": name.lower(), "created_at": datetime.now(timezone.utc)}
         with self._database.writing() as connection:
-            if not insert_absent(connection, users, [row]):
+            if not insert_absent(connection, users, [_new_user(name, organisation)]):
                 raise TakenError(name)
             return _named(connection, name)
 
     def add_first(self, name: str, *, digest: str, role: Role, label: str) -> Token | None:
         """Keep the very first token, with its user if there is none of this name; None where there is a token."""
-        row = {"name": name, "lower_name": name.lower(), "created_at": datetime.now(timezone.utc)}
         with self._database.writing() as connection:
             if _any_token(connection):
                 return None
-            insert_absent(connection, users, [row])
-            return _insert_token(connection, _named(connection, name), digest=digest, role=role, label=label)
+            insert_absent(connection, users, [_new_user(name, False)])
+            row = {"digest": digest, "role": role, "label": label}
+            return _insert_token(connection, _named(connection, name), row, None)
 
     def user(self, name: str) -> User | None:
-        """Find a user, in any case."""
+        """Find a user or an organisation, in any case."""
         with self._database.reading() as connection:
             row = connection.execute(select(users).where(users.c.lower_name == name.lower())).first()
-        return _user(row) if row else None
+        return user_of(row) if row else None
 
     def users(self) -> list[User]:
-        """All of them, by name."""
+        """All of them, organisations too, by name."""
         with self._database.reading() as connection:
-            return [_user(row) for row in connection.execute(select(users).order_by(users.c.lower_name))]
+            return [user_of(row) for row in connection.execute(select(users).order_by(users.c.lower_name))]
 
-    def add_token(self, user: User, *, digest: str, role: Role, label: str) -> Token:
-        """Keep a token by the digest of its text."""
+    def set_quota(self, user_id: int, quota_bytes: int | None) -> None:
+        """None lifts it."""
         with self._database.writing() as connection:
-            return _insert_token(connection, user, digest=digest, role=role, label=label)
+            connection.execute(update(users).where(users.c.id == user_id).values(quota_bytes=quota_bytes))
+
+    def remove_user(self, user_id: int) -> None:
+        """Forget a user or an organisation with tokens, sessions, memberships and likes; repositories stay."""
+        with self._database.writing() as connection:
+            connection.execute(delete(users).where(users.c.id == user_id))
+
+    def members(self, organisation_id: int) -> list[Member]:
+        """By name."""
+        of_organisation = select(users, members.c.role).join(members, members.c.user_id == users.c.id)
+        question = of_organisation.where(members.c.organisation_id == organisation_id).order_by(users.c.lower_name)
+        with self._database.reading() as connection:
+            return [Member(user=user_of(row), role=row.role) for row in connection.execute(question)]
+
+    def set_member(self, organisation_id: int, user_id: int, role: MemberRole | None) -> None:
+        """Make somebody a member, or of another role; None ends it."""
+        one = and_(members.c.organisation_id == organisation_id, members.c.user_id == user_id)
+        row = {"organisation_id": organisation_id, "user_id": user_id, "role": role}
+        with self._database.writing() as connection:
+            connection.execute(delete(members).where(one))
+            if role is not None:
+                insert_absent(connection, members, [row])
+
+    def add_token(
+        self,
+        user: User,
+        *,
+        digest: str,
+        role: Role,
+        label: str,
+        expires_at: datetime | None = None,
+        repositories: Collection[int] | None = None,
+    ) -> Token:
+        """Keep a token by the digest of its text."""
+        row = {"digest": digest, "role": role, "label": label, "expires_at": expires_at}
+        with self._database.writing() as connection:
+            return _insert_token(connection, user, row, repositories)
 
     def has_tokens(self) -> bool:
         """Whether there is any token, of anybody."""
@@ -59,37 +95,129 @@ class SqlAccounts:
             return _any_token(connection)
 
     def token(self, digest: str) -> Token | None:
-        """Find a token by its digest."""
+        """Find a token by its digest, also one that has ended."""
         return self._token(tokens.c.digest == digest)
 
     def token_by_id(self, token_id: int) -> Token | None:
-        """Find a token by its id."""
+        """Find a token by its id, also one that has ended."""
         return self._token(tokens.c.id == token_id)
 
-    def _token(self, condition: ColumnElement[bool]) -> Token | None:
-        of_user = [users.c.name, users.c.created_at.label("user_created_at")]
+    def tokens(self, user_id: int) -> list[Token]:
+        """A user's, oldest first, also those that have ended."""
+        question = _tokens().where(tokens.c.user_id == user_id).order_by(tokens.c.id)
         with self._database.reading() as connection:
-            row = connection.execute(select(tokens, *of_user).join(users).where(condition)).first()
-        if row is None:
-            return None
-        user = User(id=row.user_id, name=row.name, created_at=row.user_created_at)
-        return Token(id=row.id, user=user, role=row.role, label=row.label, created_at=row.created_at)
+            return [_token(connection, row) for row in connection.execute(question).all()]
+
+    def remove_token(self, token_id: int) -> None:
+        """Forget a token and the sessions that began with it."""
+        with self._database.writing() as connection:
+            connection.execute(delete(tokens).where(tokens.c.id == token_id))
+
+    def add_session(self, token_id: int, *, digest: str, expires_at: datetime) -> None:
+        """Keep a session by the digest of its text; those that have ended are forgotten."""
+        now = datetime.now(timezone.utc)
+        row = {"digest": digest, "token_id": token_id, "expires_at": expires_at}
+        with self._database.writing() as connection:
+            connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
+            connection.execute(insert(sessions), row)
+
+    def remove_session(self, digest: str) -> None:
+        """Forget a session."""
+        with self._database.writing() as connection:
+            connection.execute(delete(sessions).where(sessions.c.digest == digest))
+
+    def caller(
+        self, *, token: str | None = None, token_id: int | None = None, session: str | None = None
+    ) -> Caller | None:
+        """Who holds a token, by its digest or id, or a session, by its digest; None where it is not valid now."""
+        now = datetime.now(timezone.utc)
+        question = _tokens().where(or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now))
+        if session is not None:
+            alive = and_(sessions.c.digest == session, sessions.c.expires_at > now)
+            question = question.join(sessions, sessions.c.token_id == tokens.c.id).where(alive)
+        else:
+            question = question.where(tokens.c.digest == token if token is not None else tokens.c.id == token_id)
+        with self._database.reading() as connection:
+            row = connection.execute(question).first()
+            return _caller(connection, _token(connection, row)) if row is not None else None
+
+    def _token(self, condition: ColumnElement[bool]) -> Token | None:
+        with self._database.reading() as connection:
+            row = connection.execute(_tokens().where(condition)).first()
+            return _token(connection, row) if row is not None else None
+
+
+def _new_user(name: str, organisation: bool) -> dict[str, Any]:
+    now = datetime.now(timezone.utc)
+    return {"name": name, "lower_name": name.lower(), "created_at": now, "organisation": organisation}
 
 
 def _named(connection: Connection, name: str) -> User:
-    return _user(connection.execute(select(users).where(users.c.lower_name == name.lower())).one())
+    return user_of(connection.execute(select(users).where(users.c.lower_name == name.lower())).one())
 
 
 def _any_token(connection: Connection) -> bool:
     return connection.execute(select(tokens.c.id).limit(1)).first() is not None
 
 
-def _insert_token(connection: Connection, user: User, *, digest: str, role: Role, label: str) -> Token:
-    at = datetime.now(timezone.utc)
-    row = {"user_id": user.id, "digest": digest, "role": role, "label": label, "created_at": at}
-    key = connection.execute(insert(tokens), row).inserted_primary_key
-    return Token(id=key[0] if key else 0, user=user, role=role, label=label, created_at=at)
+def _insert_token(
+    connection: Connection, user: User, row: dict[str, Any], repositories: Collection[int] | None
+) -> Token:
+    more = {"user_id": user.id, "created_at": datetime.now(timezone.utc), "scoped": repositories is not None}
+    key = connection.execute(insert(tokens), row | more).inserted_primary_key
+    token_id = key[0] if key else 0
+    scope = [{"token_id": token_id, "repository_id": each} for each in sorted(repositories or ())]
+    insert_absent(connection, token_repositories, scope)
+    return _token(connection, connection.execute(_tokens().where(tokens.c.id == token_id)).one())
 
 
-def _user(row: Row[Any]) -> User:
-    return User(id=row.id, name=row.name, created_at=row.created_at)
+def _tokens() -> Select[Any]:
+    """Tokens with their users, whose columns have names of their own."""
+    of_user = [column.label(f"user_{column.name}") for column in users.c if column.name != "id"]
+    return select(tokens, *of_user).join(users, users.c.id == tokens.c.user_id)
+
+
+def _token(connection: Connection, row: Row[Any]) -> Token:
+    return Token(
+        id=row.id,
+        user=User(
+            id=row.user_id,
+            name=row.user_name,
+            created_at=row.user_created_at,
+            organisation=row.user_organisation,
+            quota_bytes=row.user_quota_bytes,
+        ),
+        role=row.role,
+        label=row.label,
+        created_at=row.created_at,
+        expires_at=row.expires_at,
+        repositories=_scope(connection, row.id) if row.scoped else None,
+    )
+
+
+def _scope(connection: Connection, token_id: int) -> frozenset[int]:
+    question = select(token_repositories.c.repository_id).where(token_repositories.c.token_id == token_id)
+    return frozenset(connection.execute(question).scalars())
+
+
+def _caller(connection: Connection, token: Token) -> Caller:
+    """What else a token's holder may, by others' leave."""
+    joined = select(users.c.lower_name, members.c.role).join(members, members.c.organisation_id == users.c.id)
+    roles = connection.execute(joined.where(members.c.user_id == token.user.id))
+    granted = select(access_requests.c.repository_id).where(access_requests.c.status == "accepted")
+    return Caller(
+        token=token,
+        roles={row.lower_name: row.role for row in roles},
+        granted=frozenset(connection.execute(granted.where(access_requests.c.user_id == token.user.id)).scalars()),
+    )
+
+
+def user_of(row: Row[Any]) -> User:
+    """A row of users as a record."""
+    return User(
+        id=row.id,
+        name=row.name,
+        created_at=row.created_at,
+        organisation=row.organisation,
+        quota_bytes=row.quota_bytes,
+    )

@@ -10,7 +10,15 @@ from sqlalchemy import Connection, Row, select, update
 from tars_hub.server.catalog import terms
 from tars_hub.server.catalog.engine import Database
 from tars_hub.server.catalog.links import link
-from tars_hub.server.catalog.schema import contents, recipe_chunks, recipes, repositories, repository_contents, xorbs
+from tars_hub.server.catalog.schema import (
+    contents,
+    recipe_chunks,
+    recipe_xorbs,
+    recipes,
+    repositories,
+    repository_contents,
+    xorbs,
+)
 from tars_hub.server.catalog.statements import batches, insert_absent, rows_among
 from tars_hub.server.records import Content, Recipe, Xorb
 
@@ -51,6 +59,8 @@ class SqlContents:
             insert_absent(connection, recipes, [row])
             key = connection.execute(select(recipes.c.id).where(recipes.c.hash == recipe.hash)).scalar_one()
             insert_absent(connection, recipe_chunks, [{"chunk": c, "recipe_id": key} for c in dict.fromkeys(chunks)])
+            used = dict.fromkeys(term.xorb for term in recipe.terms)
+            insert_absent(connection, recipe_xorbs, [{"xorb": xorb, "recipe_id": key} for xorb in used])
             _add_contents(connection, {recipe.sha256: recipe.size})
             connection.execute(update(contents).where(content, contents.c.xet == "").values(xet=recipe.hash))
 

@@ -18,7 +18,18 @@ _MOST = (1 << 63) - 1  # of a column; a file's header can claim any number of pa
 def columns_of(facts: Facts) -> dict[str, Any]:
     """A repository's columns that follow from its facts."""
     total = min(sum(facts.parameters.values()), _MOST) if facts.parameters else None
-    return {"facts": json.dumps(asdict(facts)), "pipeline_tag": facts.pipeline_tag, "parameters": total}
+    return {
+        "facts": json.dumps(asdict(facts)),
+        "pipeline_tag": facts.pipeline_tag,
+        "parameters": total,
+        "backbone": backbone_of(facts),
+        "classes": facts.config.get("num_classes"),
+    }
+
+
+def backbone_of(facts: Facts) -> str:
+    """The network that config.json names, as Tars Hub calls it or as timm does."""
+    return str(facts.config.get("backbone") or facts.config.get("architecture") or "")
 
 
 def facts_of(text: str) -> Facts:

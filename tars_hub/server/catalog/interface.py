@@ -7,16 +7,23 @@ users and repositories are unique and found without regard to case, and come bac
 from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
+from datetime import datetime
 from typing import Protocol
 
 from tars_hub.server.records import (
+    Access,
+    AccessRequest,
+    Caller,
     Commit,
     Content,
     Discussion,
     DiscussionStatus,
     Event,
+    Facets,
     File,
     Gated,
+    Member,
+    MemberRole,
     NewCommit,
     NewDiscussion,
     Recipe,
@@ -44,9 +51,9 @@ class StaleError(Exception):
 
 
 class Accounts(Protocol):
-    """Users and tokens."""
+    """Users, organisations, tokens and sessions."""
 
-    def add_user(self, name: str) -> User:
+    def add_user(self, name: str, *, organisation: bool = False) -> User:
         """Raises TakenError."""
         ...
 
@@ -56,9 +63,36 @@ class Accounts(Protocol):
 
     def user(self, name: str) -> User | None: ...
 
-    def users(self) -> list[User]: ...
+    def users(self) -> list[User]:
+        """All of them, organisations too, by name."""
+        ...
 
-    def add_token(self, user: User, *, digest: str, role: Role, label: str) -> Token:
+    def set_quota(self, user_id: int, quota_bytes: int | None) -> None:
+        """None lifts it."""
+        ...
+
+    def remove_user(self, user_id: int) -> None:
+        """Forget a user or an organisation with tokens, sessions, memberships and likes; repositories stay."""
+        ...
+
+    def members(self, organisation_id: int) -> list[Member]:
+        """By name."""
+        ...
+
+    def set_member(self, organisation_id: int, user_id: int, role: MemberRole | None) -> None:
+        """Make somebody a member, or of another role; None ends it."""
+        ...
+
+    def add_token(
+        self,
+        user: User,
+        *,
+        digest: str,
+        role: Role,
+        label: str,
+        expires_at: datetime | None = None,
+        repositories: Collection[int] | None = None,
+    ) -> Token:
         """Keep a token by the digest of its text."""
         ...
 
@@ -66,9 +100,33 @@ class Accounts(Protocol):
         """Whether there is any token, of anybody."""
         ...
 
-    def token(self, digest: str) -> Token | None: ...
+    def token(self, digest: str) -> Token | None:
+        """Also one that has ended."""
+        ...
 
-    def token_by_id(self, token_id: int) -> Token | None: ...
+    def token_by_id(self, token_id: int) -> Token | None:
+        """Also one that has ended."""
+        ...
+
+    def tokens(self, user_id: int) -> list[Token]:
+        """A user's, oldest first, also those that have ended."""
+        ...
+
+    def remove_token(self, token_id: int) -> None:
+        """Forget a token and the sessions that began with it."""
+        ...
+
+    def add_session(self, token_id: int, *, digest: str, expires_at: datetime) -> None:
+        """Keep a session by the digest of its text; those that have ended are forgotten."""
+        ...
+
+    def remove_session(self, digest: str) -> None: ...
+
+    def caller(
+        self, *, token: str | None = None, token_id: int | None = None, session: str | None = None
+    ) -> Caller | None:
+        """Who holds a token, by its digest or id, or a session, by its digest; None where it is not valid now."""
+        ...
 
 
 class Repositories(Protocol):
@@ -98,6 +156,10 @@ class Repositories(Protocol):
         ...
 
     def search(self, search: Search) -> list[Repo]: ...
+
+    def facets(self, search: Search, *, most: int) -> Facets:
+        """How many fit, whatever the page, and by what they could be narrowed: up to so many names of a kind."""
+        ...
 
     def all(self, after: int, limit: int) -> list[Repo]:
         """In the order of their ids, those after this one."""
@@ -272,6 +334,32 @@ class Discussions(Protocol):
         ...
 
 
+class Audience(Protocol):
+    """What others make of repositories: downloads, likes, and wishes to be let to gated files."""
+
+    def count_download(self, repo_id: int) -> None: ...
+
+    def like(self, repo_id: int, user_id: int, *, liked: bool) -> None:
+        """Like a repository, or no longer; doing it twice is as good as once."""
+        ...
+
+    def likers(self, repo_id: int) -> list[User]:
+        """By name."""
+        ...
+
+    def request(self, repo_id: int, user_id: int, status: Access) -> Access:
+        """Ask for the files of a repository; one who has asked before keeps the answer. What it is now."""
+        ...
+
+    def requests(self, repo_id: int, *, statuses: Collection[Access]) -> list[AccessRequest]:
+        """Oldest first."""
+        ...
+
+    def decide(self, repo_id: int, user_id: int, status: Access) -> None:
+        """Answer a request, or let somebody in who has not asked."""
+        ...
+
+
 class Catalog(Protocol):
     """All of it."""
 
@@ -280,6 +368,7 @@ class Catalog(Protocol):
     history: History
     contents: Contents
     discussions: Discussions
+    audience: Audience
 
     @property
     def instance(self) -> str:

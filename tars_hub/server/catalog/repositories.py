@@ -13,7 +13,7 @@ from tars_hub.server.catalog.facts import columns_of, facts_of, retag
 from tars_hub.server.catalog.interface import TakenError
 from tars_hub.server.catalog.schema import former_names, repositories
 from tars_hub.server.catalog.statements import insert_absent
-from tars_hub.server.records import MAIN, Facts, Gated, NewCommit, RefChange, Repo, Search
+from tars_hub.server.records import MAIN, Facets, Facts, Gated, NewCommit, RefChange, Repo, Search
 
 
 class SqlRepositories:
@@ -80,6 +80,11 @@ class SqlRepositories:
         with self._database.reading() as connection:
             return [_repo(row) for row in connection.execute(searching.question(search))]
 
+    def facets(self, search: Search, *, most: int) -> Facets:
+        """How many fit, whatever the page, and by what they could be narrowed: up to so many names of a kind."""
+        with self._database.reading() as connection:
+            return searching.facets(connection, search, most)
+
     def all(self, after: int, limit: int) -> list[Repo]:
         """In the order of their ids, those after this one."""
         question = select(repositories).where(repositories.c.id > after).order_by(repositories.c.id).limit(limit)
@@ -122,4 +127,6 @@ def _repo(row: Row[Any] | None) -> Repo:
         created_at=row.created_at,
         updated_at=row.updated_at,
         facts=facts_of(row.facts),
+        downloads=row.downloads,
+        likes=row.likes,
     )

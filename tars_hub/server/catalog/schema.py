@@ -26,7 +26,7 @@ from sqlalchemy import (
     TypeDecorator,
 )
 
-HEAD = "0001"
+HEAD = "0002"
 """The newest migration. Versions are four digits, so that a later one is greater as text."""
 
 
@@ -53,6 +53,11 @@ def _of_repository() -> Column[int]:
     return Column("repository_id", ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True)
 
 
+def _now() -> datetime:
+    """When something was last offered to a client, or taken from one: nothing is freed before a while after that."""
+    return datetime.now(timezone.utc)
+
+
 metadata = MetaData()
 
 meta = Table("meta", metadata, Column("key", String(40), primary_key=True), Column("value", Text, nullable=False))
@@ -64,6 +69,8 @@ users = Table(
     Column("name", Text, nullable=False),
     Column("lower_name", Text, nullable=False),
     Column("created_at", Time, nullable=False),
+    Column("organisation", Boolean, nullable=False, default=False),
+    Column("quota_bytes", BigInteger),
     Index("users_by_name", "lower_name", unique=True),
     sqlite_autoincrement=True,  # an id is never given twice, also when its row is gone
 )
@@ -77,9 +84,40 @@ tokens = Table(
     Column("role", String(10), nullable=False),
     Column("label", Text, nullable=False),
     Column("created_at", Time, nullable=False),
+    Column("expires_at", Time),
+    Column("scoped", Boolean, nullable=False, default=False),  # for the repositories of token_repositories alone
     Index("tokens_by_digest", "digest", unique=True),
     Index("tokens_by_user", "user_id"),
     sqlite_autoincrement=True,
+)
+
+token_repositories = Table(
+    "token_repositories",
+    metadata,
+    Column("token_id", ForeignKey("tokens.id", ondelete="CASCADE"), primary_key=True),
+    Column("repository_id", ForeignKey("repositories.id", ondelete="CASCADE"), primary_key=True),
+    Index("tokens_for_repository", "repository_id"),
+    sqlite_with_rowid=False,
+)
+
+sessions = Table(
+    "sessions",
+    metadata,
+    Column("digest", String(64), primary_key=True),
+    Column("token_id", ForeignKey("tokens.id", ondelete="CASCADE"), nullable=False),
+    Column("expires_at", Time, nullable=False),
+    Index("sessions_of_token", "token_id"),
+    sqlite_with_rowid=False,
+)
+
+members = Table(
+    "members",
+    metadata,
+    Column("organisation_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("role", String(10), nullable=False),
+    Index("memberships_of_user", "user_id"),
+    sqlite_with_rowid=False,
 )
 
 repositories = Table(
@@ -97,11 +135,38 @@ repositories = Table(
     Column("facts", Text, nullable=False),  # JSON; what is searched for has columns of its own
     Column("pipeline_tag", Text, nullable=False),
     Column("parameters", BigInteger),  # how many in all; NULL where that is not known
+    Column("backbone", Text, nullable=False, default=""),
+    Column("classes", Integer),
+    Column("downloads", BigInteger, nullable=False, default=0),
+    Column("likes", BigInteger, nullable=False, default=0),  # rows of repository_likes
     Index("repositories_by_name", "lower_name", unique=True),
     Index("repositories_by_namespace", "lower_namespace"),
     Index("repositories_by_update", "updated_at", "id"),
     Index("repositories_by_creation", "created_at", "id"),
+    Index("repositories_by_downloads", "downloads", "id"),
+    Index("repositories_by_likes", "likes", "id"),
     sqlite_autoincrement=True,
+)
+
+repository_likes = Table(
+    "repository_likes",
+    metadata,
+    _of_repository(),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("at", Time, nullable=False),
+    Index("likes_of_user", "user_id"),
+    sqlite_with_rowid=False,
+)
+
+access_requests = Table(
+    "access_requests",
+    metadata,
+    _of_repository(),
+    Column("user_id", ForeignKey("users.id", ondelete="CASCADE"), primary_key=True),
+    Column("status", String(10), nullable=False),
+    Column("at", Time, nullable=False),
+    Index("access_requests_of_user", "user_id"),
+    sqlite_with_rowid=False,
 )
 
 repository_tags = Table(
@@ -174,6 +239,8 @@ contents = Table(
     Column("size", BigInteger, nullable=False),
     Column("plain", Boolean, nullable=False),
     Column("xet", String(64), nullable=False),
+    Column("offered_at", Time, nullable=False, default=_now),
+    Index("contents_by_xet", "xet"),
 )
 
 repository_contents = Table(
@@ -193,6 +260,7 @@ xorbs = Table(
     Column("size", BigInteger, nullable=False),
     Column("unpacked_size", BigInteger, nullable=False),
     Column("chunks", LargeBinary, nullable=False),
+    Column("offered_at", Time, nullable=False, default=_now),
 )
 
 recipes = Table(
@@ -206,6 +274,15 @@ recipes = Table(
     Column("terms", LargeBinary, nullable=False),
     Index("recipes_by_hash", "hash", unique=True),
     sqlite_autoincrement=True,
+)
+
+recipe_xorbs = Table(
+    "recipe_xorbs",
+    metadata,
+    Column("xorb", String(64), primary_key=True),
+    Column("recipe_id", ForeignKey("recipes.id", ondelete="CASCADE"), primary_key=True),
+    Index("xorbs_of_recipe", "recipe_id"),
+    sqlite_with_rowid=False,
 )
 
 recipe_chunks = Table(

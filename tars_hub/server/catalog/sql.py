@@ -9,11 +9,12 @@ from sqlalchemy.exc import SQLAlchemyError
 
 from tars_hub.errors import UsageError
 from tars_hub.server.catalog.accounts import SqlAccounts
+from tars_hub.server.catalog.audience import SqlAudience
 from tars_hub.server.catalog.contents import SqlContents
 from tars_hub.server.catalog.discussions import SqlDiscussions
 from tars_hub.server.catalog.engine import Database
 from tars_hub.server.catalog.history import SqlHistory
-from tars_hub.server.catalog.interface import Accounts, Contents, Discussions, History, Repositories
+from tars_hub.server.catalog.interface import Accounts, Audience, Contents, Discussions, History, Repositories
 from tars_hub.server.catalog.repositories import SqlRepositories
 from tars_hub.server.catalog.upgrade import Identity, prepare
 
@@ -28,6 +29,7 @@ class SqlCatalog:
         self.history: History = SqlHistory(database)
         self.contents: Contents = SqlContents(database)
         self.discussions: Discussions = SqlDiscussions(database)
+        self.audience: Audience = SqlAudience(database)
         self._identity = identity
 
     @classmethod

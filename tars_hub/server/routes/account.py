@@ -39,10 +39,19 @@ def _whoami(ask: Ask) -> Response:
         "fullname": user.name,
         "isPro": False,
         "canPay": False,
-        "orgs": [],
+        "orgs": _organisations(ask),
         "auth": {"type": "access_token", "accessToken": access},
     }
     return JSONResponse(facts)
+
+
+def _organisations(ask: Ask) -> list[dict[str, Any]]:
+    found = [(ask.hub.catalog.accounts.user(name), role) for name, role in sorted(ask.caller.roles.items())]
+    return [
+        {"type": "org", "name": each.name, "fullname": each.name, "roleInOrg": role, "isEnterprise": False}
+        for each, role in found
+        if each is not None
+    ]
 
 
 def _own_repositories(ask: Ask) -> Response:

@@ -32,7 +32,7 @@ def routes() -> list[BaseRoute]:
         route(f"{MODEL}/tree/{{revision:revision}}", "GET", _tree),
         route(f"{MODEL}/tree/{{revision:revision}}/{{path:rest}}", "GET", _tree),
         route(f"{MODEL}/paths-info/{{revision:revision}}", "POST", _paths_info),
-        route(resolve, "GET", _resolve),  # HEAD as well
+        route(resolve, "GET", _resolve, by_cookie=True),  # HEAD as well
         route("/models" + resolve, "GET", _resolve),
     ]
 

@@ -3,34 +3,33 @@
 from __future__ import annotations
 
 import re
-from typing import Literal
+from dataclasses import replace
 
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
 from tars_hub.server.errors import HubError, RevisionNotFoundError
 from tars_hub.server.gitobjects import pointer
-from tars_hub.server.records import MAIN, Commit, Facts, Repo, Search
+from tars_hub.server.records import MAIN, Commit, Facts, Repo, Search, Sort
 from tars_hub.server.routes.repos import MODEL
 from tars_hub.server.routes.web import Ask, next_link, route
 from tars_hub.server.rules import cards, revisions
-from tars_hub.server.rules.access import find_repo
+from tars_hub.server.rules.access import find_repo, visible
 from tars_hub.server.wire.models import FileLine, ModelView, model_info, model_line
 
 _PAGE = 1000
 _LONGEST = 200  # letters of what is searched for; no full name has as many
 _MOST = (1 << 63) - 1  # the largest number that a database takes
 _LONG_PAGE = 100  # of models with all that their cards say
-_Column = Literal["created_at", "updated_at", "name"]
-# Nobody counts downloads or likes yet: what is sorted by them comes as it was last changed.
-_SORTS: dict[str, _Column] = {
+# What is trending nobody knows here: it comes as it was last changed.
+_SORTS: dict[str, Sort] = {
     "lastModified": "updated_at",
     "last_modified": "updated_at",
     "createdAt": "created_at",
     "created_at": "created_at",
     "id": "name",
-    "downloads": "updated_at",
-    "likes": "updated_at",
+    "downloads": "downloads",
+    "likes": "likes",
     "trendingScore": "updated_at",
     "trending_score": "updated_at",
 }
@@ -41,8 +40,8 @@ _NEEDS_FILES = {"siblings", "usedStorage"}
 def routes() -> list[BaseRoute]:
     return [
         route("/api/models", "GET", _search),
-        route(MODEL, "GET", _model),
-        route(f"{MODEL}/revision/{{revision:revision}}", "GET", _model),
+        route(MODEL, "GET", _model, by_cookie=True),
+        route(f"{MODEL}/revision/{{revision:revision}}", "GET", _model, by_cookie=True),
     ]
 
 
@@ -108,8 +107,8 @@ def _wanted(ask: Ask, offset: int, limit: int) -> Search:
     sort = params.get("sort", "trendingScore")
     if sort not in _SORTS:
         raise HubError(f"models cannot be sorted by {sort[:40]!r}; {', '.join(sorted(_SORTS))} are known")
-    return Search(
-        namespaces=(ask.caller.name,) if ask.caller.user else (),
+    return replace(
+        visible(ask.caller),
         text=params.get("search", "").strip()[:_LONGEST],
         author=params.get("author", "").strip(),
         tags=tuple(ask.words("filter")),

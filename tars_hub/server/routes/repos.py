@@ -22,7 +22,7 @@ def routes() -> list[BaseRoute]:
         route("/api/repos/delete", "DELETE", _delete),
         route("/api/repos/move", "POST", _move),
         route(f"{MODEL}/settings", "PUT", _settings),
-        route(f"{MODEL}/auth-check", "GET", _may_read),
+        route(f"{MODEL}/auth-check", "GET", _may_read, by_cookie=True),
         route(f"{MODEL}/auth-check/write", "GET", _may_write),
     ]
 

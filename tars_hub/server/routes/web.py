@@ -21,11 +21,12 @@ from starlette.routing import Route
 from tars_hub.server.errors import EntryNotFoundError, HubError, RangeError, TooLargeError, UnauthorizedError
 from tars_hub.server.hub import Hub
 from tars_hub.server.records import Caller
-from tars_hub.server.rules.accounts import caller_of
+from tars_hub.server.rules.tokens import caller_of, caller_of_session
 from tars_hub.server.wire.reading import read_json
 
 _STRANGERS_BYTES = 64 << 10
 _IN_MEMORY_BYTES = 1 << 20
+SESSION_COOKIE = "tars_session"
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 
 
@@ -35,6 +36,7 @@ class Ask:
 
     Attributes:
         base: the hub's address as the caller knows it, without a slash at its end.
+        session: the text of the browser's session that says who asks; empty where something else does.
     """
 
     hub: Hub
@@ -42,6 +44,7 @@ class Ask:
     caller: Caller
     base: str
     body: bytes = b""
+    session: str = ""
 
     def part(self, name: str) -> str:
         """A part of the path, unquoted only now: a slash within a branch's name splits nothing."""
@@ -85,16 +88,24 @@ Handler: TypeAlias = Callable[[Ask], Response]
 StreamHandler: TypeAlias = Callable[[Ask], Awaitable[Response]]
 
 
-def route(path: str, method: str, handler: Handler, *, by_token: bool = True) -> Route:
+def route(path: str, method: str, handler: Handler, *, by_token: bool = True, by_cookie: bool = False) -> Route:
     """An address whose body is read whole before `handler` runs in a thread.
 
     Args:
         by_token: or whatever the request carries besides says who asks; its caller is nobody then.
+        by_cookie: a browser's session says it too, where there is no token. Only for what changes nothing: a browser
+            sends its cookie wherever another site lets it go.
+
+    Raises:
+        ValueError: a cookie is to be enough for a change.
     """
+    reads = method in ("GET", "HEAD")
+    if by_cookie and not reads:
+        raise ValueError(f"{method} {path}: a change wants more than a cookie")
 
     async def endpoint(request: Request) -> Response:
-        ask = await run_in_threadpool(_ask, request.app.state.hub, request, by_token)
-        if method not in ("GET", "HEAD"):  # of whoever is not known yet, little is kept in memory
+        ask = await run_in_threadpool(ask_of, request, by_token=by_token, by_cookie=by_cookie)
+        if not reads:  # of whoever is not known yet, little is kept in memory
             limit = ask.hub.limits.json_bytes if ask.caller.token else _STRANGERS_BYTES
             ask = replace(ask, body=await read_body(request, limit))
         return await run_in_threadpool(handler, ask)
@@ -106,14 +117,21 @@ def streaming_route(path: str, method: str, handler: StreamHandler, *, by_token:
     """An address that reads its own body as it comes."""
 
     async def endpoint(request: Request) -> Response:
-        return await handler(await run_in_threadpool(_ask, request.app.state.hub, request, by_token))
+        return await handler(await run_in_threadpool(ask_of, request, by_token=by_token, by_cookie=False))
 
     return Route(path, endpoint, methods=[method])
 
 
-def _ask(hub: Hub, request: Request, by_token: bool) -> Ask:
-    caller = caller_of(hub, bearer(request)) if by_token else Caller()
-    return Ask(hub, request, caller, base_url(hub, request))
+def ask_of(request: Request, *, by_token: bool, by_cookie: bool) -> Ask:
+    """Who asks, before anything of the body is read. Raises UnauthorizedError."""
+    hub: Hub = request.app.state.hub
+    base, token, session = base_url(hub, request), bearer(request), request.cookies.get(SESSION_COOKIE, "")
+    if by_token and token is not None:
+        return Ask(hub, request, caller_of(hub, token), base)
+    if by_cookie and session:
+        caller = caller_of_session(hub, session)
+        return Ask(hub, request, caller, base, session=session if caller.token else "")
+    return Ask(hub, request, Caller(), base)
 
 
 def bearer(request: Request) -> str | None:

@@ -6,7 +6,7 @@ from enum import Enum
 
 from tars_hub.server.errors import ForbiddenError, GatedError, RepoNotFoundError, UnauthorizedError
 from tars_hub.server.hub import Hub
-from tars_hub.server.records import Caller, Repo
+from tars_hub.server.records import Caller, Repo, Search
 
 
 class Action(Enum):
@@ -22,18 +22,44 @@ class Action(Enum):
 def permits(caller: Caller, repo: Repo, action: Action) -> bool:
     """The one rule.
 
-    The owner of a namespace may do everything in it. Others read what is public, its files only where it is not
-    gated, and who is known may propose changes to it. A token for reading does nothing else, whoever it belongs to.
+    The owner of a namespace may do everything in it, and so may members of an organisation that may write; its other
+    members read. Everybody reads what is public, but its files not where it is gated, unless they were let to them;
+    and who may download may propose changes. A token for reading does nothing else, whoever it belongs to, and one
+    for some repositories makes a stranger of its holder elsewhere.
     """
-    owns = caller.name.lower() == repo.namespace.lower() if caller.name else False
-    reads = owns or not repo.private
+    token, known = caller.token, covers(caller, repo)
+    role = caller.role_in(repo.namespace) if known else None
+    reads = role is not None or not repo.private
     if action is Action.READ:
         return reads
+    downloads = role is not None or (reads and (not repo.gated or (known and repo.id in caller.granted)))
     if action is Action.DOWNLOAD:
-        return owns or (reads and not repo.gated)
-    if caller.token is None or caller.token.role != "write":
+        return downloads
+    if token is None or token.role != "write" or not known:
         return False
-    return owns or (action is Action.PROPOSE and reads and not repo.gated)
+    return downloads if action is Action.PROPOSE else role in ("write", "admin")
+
+
+def covers(caller: Caller, repo: Repo) -> bool:
+    """Whether the caller has a token that is for this repository."""
+    if caller.token is None:
+        return False
+    return caller.token.repositories is None or repo.id in caller.token.repositories
+
+
+def may_create(caller: Caller, namespace: str) -> bool:
+    """Whether the caller may make repositories there; a token for some repositories makes none."""
+    token = caller.token
+    if token is None or token.role != "write" or token.repositories is not None:
+        return False
+    return caller.role_in(namespace) in ("write", "admin")
+
+
+def visible(caller: Caller) -> Search:
+    """The search whose private repositories are those that `permits` lets the caller read; the rest is to be added."""
+    if caller.token is None:
+        return Search()
+    return Search(namespaces=(caller.name, *caller.roles), within=caller.token.repositories)
 
 
 def find_repo(hub: Hub, caller: Caller, full_name: str, action: Action = Action.READ) -> Repo:
@@ -61,4 +87,6 @@ def require(caller: Caller, repo: Repo, action: Action) -> None:
         raise UnauthorizedError(f"log in to {action.value} {repo.full_name}")
     if caller.token.role == "read":
         raise ForbiddenError(f"this token may only read; {action.value} {repo.full_name} with one that may write")
+    if not covers(caller, repo):
+        raise ForbiddenError(f"this token is for other repositories than {repo.full_name}")
     raise ForbiddenError(f"{caller.name} may not {action.value} {repo.full_name}")

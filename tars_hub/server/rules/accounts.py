@@ -1,75 +1,77 @@
-"""Users and their tokens."""
+"""Users and organisations."""
 
 from __future__ import annotations
 
-import hashlib
-import secrets
-import string
-
 from tars_hub.server.catalog.interface import TakenError
-from tars_hub.server.errors import ConflictError, NotFoundError, UnauthorizedError
+from tars_hub.server.errors import ConflictError, HubError, NotFoundError
 from tars_hub.server.hub import Hub
 from tars_hub.server.names import check_namespace
-from tars_hub.server.records import Caller, Role, User
+from tars_hub.server.records import MemberRole, Search, User
 
-_ALPHABET = string.ascii_letters + string.digits
-_TOKEN_LETTERS = 40  # of 62: about 238 bits, so that a plain hash of it cannot be turned back
+_NAMED = 5  # repositories that a refusal names
 
 
-def add_user(hub: Hub, name: str) -> User:
+def add_user(hub: Hub, name: str, *, organisation: bool = False) -> User:
     """Raises UnprocessableError or ConflictError where the name will not do."""
     check_namespace(name)
     try:
-        return hub.catalog.accounts.add_user(name)
+        return hub.catalog.accounts.add_user(name, organisation=organisation)
     except TakenError:
-        raise ConflictError(f"there is a user {name!r} already") from None
+        raise ConflictError(f"there is a user or an organisation {name!r} already") from None
 
 
-def add_first(hub: Hub, name: str, token: str) -> None:
-    """Make the first user and this token, which may write, at once; a user of that name who is there gets it.
-
-    Raises:
-        UnprocessableError: the name will not do.
-        ConflictError: there is a token already.
-    """
-    check_namespace(name)
-    if hub.catalog.accounts.add_first(name, digest=_digest(token), role="write", label="first") is None:
-        raise ConflictError("this hub has its first token already")
-
-
-def new_token() -> str:
-    """A text that nobody can guess."""
-    return "hf_" + "".join(secrets.choice(_ALPHABET) for _ in range(_TOKEN_LETTERS))
-
-
-def create_token(hub: Hub, user_name: str, *, role: Role, label: str = "") -> str:
-    """A new token's text; the hub keeps its hash alone, so this is the one time it can be seen.
-
-    Raises:
-        NotFoundError: no such user.
-    """
-    user = hub.catalog.accounts.user(user_name)
+def find_person(hub: Hub, name: str) -> User:
+    """A user who is no organisation. Raises NotFoundError."""
+    user = hub.catalog.accounts.user(name)
     if user is None:
-        raise NotFoundError(f"there is no user {user_name!r} here; `tars hub user add` makes one")
-    text = new_token()
-    hub.catalog.accounts.add_token(user, digest=_digest(text), role=role, label=label or f"{user.name}-{role}")
-    return text
+        raise NotFoundError(f"there is no user {name[:100]!r} here; `tars hub user add` makes one")
+    if user.organisation:
+        raise NotFoundError(f"{user.name} is an organisation; it has members, who have tokens")
+    return user
 
 
-def caller_of(hub: Hub, text: str | None) -> Caller:
-    """Who sends this token; without one, nobody in particular.
+def find_organisation(hub: Hub, name: str) -> User:
+    """Raises NotFoundError."""
+    user = hub.catalog.accounts.user(name)
+    if user is None or not user.organisation:
+        raise NotFoundError(f"there is no organisation {name[:100]!r} here; `tars hub org add` makes one")
+    return user
+
+
+def add_organisation(hub: Hub, name: str, members: dict[str, MemberRole]) -> User:
+    """An organisation with its members, or nothing: names are looked up first.
 
     Raises:
-        UnauthorizedError: nobody has this token.
+        NotFoundError: a member is no user.
+        UnprocessableError, ConflictError: the name will not do.
     """
-    if text is None:
-        return Caller()
-    token = hub.catalog.accounts.token(_digest(text))
-    if token is None:
-        # The client looks for these very words.
-        raise UnauthorizedError("Invalid credentials in Authorization header")
-    return Caller(token=token)
+    people = {person: find_person(hub, person) for person in members}
+    made = add_user(hub, name, organisation=True)
+    for person, role in members.items():
+        hub.catalog.accounts.set_member(made.id, people[person].id, role)
+    return made
 
 
-def _digest(text: str) -> str:
-    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
+def remove_user(hub: Hub, user: User, *, with_models: bool) -> int:
+    """Forget a user or an organisation; how many repositories went along.
+
+    Args:
+        with_models: also the repositories that it owns; else there may be none.
+
+    Raises:
+        HubError: it owns some.
+    """
+    owned = Search(namespaces=(user.name,), author=user.name, sort="name", ascending=True)
+    found = hub.catalog.repositories.search(owned)
+    if found and not with_models:
+        named = ", ".join(repo.full_name for repo in found[:_NAMED])
+        more = f" and {len(found) - _NAMED:,} more" if len(found) > _NAMED else ""
+        raise HubError(f"{user.name} owns {named}{more}; move them elsewhere first, or remove them too: --with-models")
+    count = 0
+    while found:
+        for repo in found:
+            hub.catalog.repositories.remove(repo.id)
+        count += len(found)
+        found = hub.catalog.repositories.search(owned)
+    hub.catalog.accounts.remove_user(user.id)
+    return count

@@ -9,10 +9,11 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Iterable
+from dataclasses import replace
 
 from tars_hub.server.hub import Hub
-from tars_hub.server.records import MAIN, Repo, Search
-from tars_hub.server.rules.access import Action, permits
+from tars_hub.server.records import MAIN, Repo
+from tars_hub.server.rules.access import Action, permits, visible
 from tars_hub.server.rules.revisions import commit_at, entries
 from tars_hub.server.rules.xet import Session
 from tars_hub.server.xet.chunks import ChunkTable
@@ -77,7 +78,7 @@ def _of_repo(hub: Hub, repo: Repo) -> list[str]:
 def _of_latest(hub: Hub, session: Session) -> list[str]:
     """What the owner of a new repository changed last elsewhere, as far as the caller may download it."""
     owner = session.repo.namespace
-    found = hub.catalog.repositories.search(Search(namespaces=(session.caller.name,), author=owner, limit=_LATEST))
+    found = hub.catalog.repositories.search(replace(visible(session.caller), author=owner, limit=_LATEST))
     return [xet for repo in found if permits(session.caller, repo, Action.DOWNLOAD) for xet in _of_repo(hub, repo)]
 
 

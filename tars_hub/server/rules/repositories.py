@@ -10,7 +10,7 @@ from tars_hub.server.gitobjects import new_commit
 from tars_hub.server.hub import Hub
 from tars_hub.server.names import check_namespace, check_repo_name
 from tars_hub.server.records import Caller, Facts, Gated, NewCommit, Repo
-from tars_hub.server.rules.access import Action, find_repo
+from tars_hub.server.rules.access import Action, find_repo, may_create
 from tars_hub.server.rules.contents import keep_small
 from tars_hub.server.trees import EMPTY_TREE, change
 from tars_hub.server.uploading import GITATTRIBUTES
@@ -42,14 +42,14 @@ def create(hub: Hub, caller: Caller, *, namespace: str, name: str, private: bool
     namespace = namespace or caller.name
     check_namespace(namespace)
     check_repo_name(name)
-    _require_namespace(caller, namespace)
+    owner = _namespace(hub, caller, namespace)
     blob = keep_small(hub, GITATTRIBUTES.encode())
     root, trees = change(hub.catalog.history.trees, EMPTY_TREE, {".gitattributes": blob.oid})
     now = datetime.now(timezone.utc)
     commit = new_commit(tree=root, parents=(), author=caller.name, at=now, message="initial commit")
     first = NewCommit(commit=commit, trees=trees, files=(blob,), facts=Facts())
     try:
-        return hub.catalog.repositories.add(caller.name, name, private=private, first=first)
+        return hub.catalog.repositories.add(owner, name, private=private, first=first)
     except TakenError:
         found = hub.catalog.repositories.find(f"{namespace}/{name}")
         if found is None:
@@ -57,11 +57,17 @@ def create(hub: Hub, caller: Caller, *, namespace: str, name: str, private: bool
         raise RepoExistsError(found) from None
 
 
-def _require_namespace(caller: Caller, namespace: str) -> None:
-    if caller.token is None or caller.name.lower() != namespace.lower():
-        raise ForbiddenError(f"{caller.name} may not make repositories in {namespace[:100]!r}, only in {caller.name!r}")
-    if caller.token.role != "write":
+def _namespace(hub: Hub, caller: Caller, name: str) -> str:
+    """A namespace that the caller may make repositories in, as it is written. Raises ForbiddenError."""
+    owner = hub.catalog.accounts.user(name)
+    if owner is not None and may_create(caller, name):
+        return owner.name
+    if caller.token is not None and caller.token.role != "write":
         raise ForbiddenError("this token may only read; make a repository with one that may write")
+    if caller.token is not None and caller.token.repositories is not None:
+        raise ForbiddenError("this token is for some repositories; make one with a token for all")
+    where = " and ".join([repr(caller.name), *(each for each, role in caller.roles.items() if role != "read")])
+    raise ForbiddenError(f"{caller.name} may not make repositories in {name[:100]!r}, only in {where}")
 
 
 def move(hub: Hub, caller: Caller, *, source: str, target: str) -> Repo:
@@ -70,9 +76,9 @@ def move(hub: Hub, caller: Caller, *, source: str, target: str) -> Repo:
     namespace, _, name = target.partition("/")
     check_namespace(namespace)
     check_repo_name(name)
-    _require_namespace(caller, namespace)
+    owner = _namespace(hub, caller, namespace)
     try:
-        hub.catalog.repositories.move(repo.id, caller.name, name)
+        hub.catalog.repositories.move(repo.id, owner, name)
     except TakenError:
         raise ConflictError(f"A model repository called {target} already exists") from None
     return hub.catalog.repositories.by_id(repo.id) or repo

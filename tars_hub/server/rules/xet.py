@@ -63,11 +63,11 @@ def session_of(hub: Hub, text: str | None, *, writes: bool) -> Session:
         repo_id, token_id, may_write = hub.signer.read(_TOKEN, text, max_age_s=hub.settings.link_s)
     except ForbiddenError as error:
         raise UnauthorizedError(str(error)) from None
-    token = hub.catalog.accounts.token_by_id(token_id) if token_id is not None else None
+    caller = hub.catalog.accounts.caller(token_id=token_id) if token_id is not None else Caller()
     repo = hub.catalog.repositories.by_id(repo_id)
-    if repo is None or (token_id is not None and token is None):
+    if repo is None or caller is None:
         raise UnauthorizedError("this token has ended")
-    session = Session(Caller(token=token), repo, may_write)
+    session = Session(caller, repo, may_write)
     action = Action.PROPOSE if writes else Action.DOWNLOAD
     if (writes and not may_write) or not permits(session.caller, repo, action):
         raise ForbiddenError(f"this token may not {action.value} {repo.full_name}")

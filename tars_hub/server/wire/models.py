@@ -51,8 +51,6 @@ class ModelView:
     commit: Commit | None = None
     files: Sequence[FileLine] | None = None
     used_bytes: int | None = None
-    downloads: int = 0
-    likes: int = 0
 
 
 def model_info(
@@ -178,9 +176,9 @@ _FIELDS: Mapping[str, Callable[[ModelView], Any]] = MappingProxyType(
         "private": lambda view: view.repo.private,
         "gated": lambda view: view.repo.gated or False,
         "disabled": lambda _: False,
-        "downloads": lambda view: view.downloads,
-        "downloadsAllTime": lambda view: view.downloads,
-        "likes": lambda view: view.likes,
+        "downloads": lambda view: view.repo.downloads,
+        "downloadsAllTime": lambda view: view.repo.downloads,
+        "likes": lambda view: view.repo.likes,
         "trendingScore": lambda _: 0,
         "pipeline_tag": lambda view: view.facts.pipeline_tag or None,
         "library_name": lambda view: view.facts.library_name or None,

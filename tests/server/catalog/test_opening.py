@@ -129,7 +129,7 @@ def test_a_later_version_is_refused(url: str, path: Path) -> None:
         connection.execute("UPDATE alembic_version SET version_num = '0999'")
     connection.close()
     before = path.read_bytes()
-    with pytest.raises(UsageError, match=r"version 0999 .* up to 0001; upgrade tars-hub") as caught:
+    with pytest.raises(UsageError, match=r"version 0999 .* up to \d{4}; upgrade tars-hub") as caught:
         SqlCatalog.open(url)
     assert "\n" not in str(caught.value)
     assert path.read_bytes() == before

@@ -11,9 +11,9 @@ from urllib.parse import quote
 
 import pytest
 
-from tars_hub.server.routes.table import table
 from tars_hub.server.settings import Settings
 from tars_hub.server.start import opened
+from tars_hub.server.table import table
 from tests.server.rules.by_hand import packed, shard, upload, whole
 from tests.server.running import Site, done, large, line, ndjson, site, small
 

@@ -16,7 +16,8 @@ from huggingface_hub.community import DiscussionComment, DiscussionCommit, Discu
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
 from tars_hub.server.app import create_app
-from tars_hub.server.rules.accounts import add_user, create_token
+from tars_hub.server.rules.accounts import add_user
+from tars_hub.server.rules.tokens import create_token
 from tars_hub.server.serve import address_of, listening, serving
 from tars_hub.server.settings import Settings
 from tars_hub.server.start import opened

@@ -10,7 +10,8 @@ import pytest
 from tars_hub.server.hub import Hub
 from tars_hub.server.records import Caller
 from tars_hub.server.rules import repositories
-from tars_hub.server.rules.accounts import add_user, caller_of, create_token
+from tars_hub.server.rules.accounts import add_user
+from tars_hub.server.rules.tokens import caller_of, create_token
 from tars_hub.server.settings import Settings
 from tars_hub.server.start import opened
 from tests.server.rules.world import World

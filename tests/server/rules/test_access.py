@@ -9,8 +9,8 @@ import pytest
 
 from tars_hub.server.app import create_app
 from tars_hub.server.records import Gated
-from tars_hub.server.routes.table import table
 from tars_hub.server.rules.access import Action, permits
+from tars_hub.server.table import table
 from tests.server.running import Site, site
 
 WHO = ["owner", "owner:read", "other", "other:read", "", "no-such-token"]

@@ -47,13 +47,15 @@ REPO = Repo(
     created_at=CREATED,
     updated_at=UPDATED,
     facts=FACTS,
+    downloads=3,
+    likes=2,
 )
 COMMIT = Commit(oid="a" * 40, tree="b" * 40, parents=(), author="alice", at=COMMITTED, message="first")
 FILES = (
     FileLine(path="README.md", size=9, oid="c" * 40),
     FileLine(path="model.safetensors", size=5000, oid="d" * 40, sha256="e" * 64, pointer_size=130),
 )
-VIEW = ModelView(repo=REPO, commit=COMMIT, files=FILES, facts=FACTS, used_bytes=5009, downloads=3, likes=2)
+VIEW = ModelView(repo=REPO, commit=COMMIT, files=FILES, facts=FACTS, used_bytes=5009)
 BARE = ModelView(repo=replace(REPO, gated="", facts=Facts()), facts=Facts())
 
 
