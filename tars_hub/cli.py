@@ -14,7 +14,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
-from tars_hub import cli_hub, cli_measure
+from tars_hub import cli_hub, cli_measure, cli_mirror
 from tars_hub.cli_flags import add_hub_flags as _add_hub_flags
 from tars_hub.cli_flags import positive as _positive
 from tars_hub.errors import TarsError, UsageError
@@ -75,6 +75,9 @@ def _parser() -> argparse.ArgumentParser:
     cli_measure.add_compare(commands.add_parser("compare", help="say which of two models is better"), say=_say)
     _add_demo(commands)
     cli_hub.add_hub(commands.add_parser("hub", help="keep models and hand them out, as huggingface.co does"), say=_say)
+    cli_mirror.add_mirror(
+        commands.add_parser("mirror", help="copy models from one hub to another, or to this machine"), say=_say
+    )
     _add_import(commands)
     _add_sample(commands)
     listing = commands.add_parser("backbones", help="list the networks that can be trained")
@@ -165,6 +168,7 @@ def _predict(given: argparse.Namespace) -> int:
         calibrated=not given.uncalibrated,
         revision=given.revision,
         endpoint=given.endpoint,
+        local_files_only=given.offline,
     )
     line, top_k = (json_line, given.top_k or 5) if given.json else (text_line, given.top_k or 1)
     bad = 0
@@ -189,6 +193,7 @@ def _demo(given: argparse.Namespace) -> int:
         device=given.device,
         revision=given.revision,
         endpoint=given.endpoint,
+        offline=given.offline,
         open_browser=_has_desktop() and not given.no_browser and not in_space,
     )
     if given.hub_data is None or options.model or in_space:

@@ -7,7 +7,9 @@ import argparse
 
 def add_hub_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--revision", metavar="REV", help="branch, tag or commit of a repository")
-    parser.add_argument("--endpoint", metavar="URL", help="the hub's address (default: HF_ENDPOINT, huggingface.co)")
+    hubs = parser.add_mutually_exclusive_group()
+    hubs.add_argument("--endpoint", metavar="URL", help="the hub's address (default: HF_ENDPOINT, huggingface.co)")
+    hubs.add_argument("--offline", action="store_true", help="ask no hub: take what `tars mirror` put on this machine")
 
 
 def positive(text: str) -> int:

@@ -119,7 +119,13 @@ def _folder(given: argparse.Namespace) -> tuple[LabelledFolder, str | None]:
 def _load(name: str, given: argparse.Namespace) -> Predictor:
     from tars_hub.predict import Predictor
 
-    return Predictor.from_pretrained(name, device=given.device, revision=given.revision, endpoint=given.endpoint)
+    return Predictor.from_pretrained(
+        name,
+        device=given.device,
+        revision=given.revision,
+        endpoint=given.endpoint,
+        local_files_only=given.offline,
+    )
 
 
 def _ask_labelled(

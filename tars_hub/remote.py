@@ -17,6 +17,7 @@ from huggingface_hub.errors import (
 
 from tars_hub.config import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
 from tars_hub.errors import DownloadError, ModelNotFoundError, UsageError
+from tars_hub.refusals import reason_of, status_of
 
 ModelSource = str | os.PathLike[str]
 
@@ -40,6 +41,7 @@ def model_folder(
         revision: branch, tag or commit; only for repositories.
         endpoint: a hub's address; without it HF_ENDPOINT or https://huggingface.co.
         token: access token; without it the one of `hf auth login`.
+        local_files_only: ask no hub; the cache goes by names, so it is the hub's that was asked last.
 
     Raises:
         ModelNotFoundError: neither a folder nor a repository that can be read.
@@ -68,10 +70,11 @@ def model_folder(
             )
         )
     except LocalEntryNotFoundError as error:
-        reason = silence or "the network was not to be used"
-        raise DownloadError(f"{source}: no such folder here, not in the cache, and {reason}") from error
+        if local_files_only:
+            raise DownloadError(_not_here(repository, revision)) from error
+        raise DownloadError(f"{source}: no such folder here, not in the cache, and {silence}") from error
     except Exception as error:  # the client's own kinds, its HTTP library's and those of odd answers
-        raise DownloadError(f"{source} could not be fetched from {_address(endpoint)}: {_reason(error)}") from error
+        raise DownloadError(f"{source} could not be fetched from {_address(endpoint)}: {reason_of(error)}") from error
 
 
 def push_folder(
@@ -108,15 +111,15 @@ def push_folder(
             delete_patterns=list(replaces) or None,
         )
     except HFValidationError as error:
-        raise UsageError(f"{repo_id!r} is no repository id, such as user/name: {_reason(error)}") from error
+        raise UsageError(f"{repo_id!r} is no repository id, such as user/name: {reason_of(error)}") from error
     except RevisionNotFoundError as error:
         raise ModelNotFoundError(f"{repo_id} has no branch {branch!r}") from error
     except Exception as error:  # as above
-        if _status(error) in (401, 403):
+        if status_of(error) in (401, 403):
             raise UsageError(
-                f"{_address(endpoint)} does not let you write {repo_id} ({_reason(error)}); give a token that may"
+                f"{_address(endpoint)} does not let you write {repo_id} ({reason_of(error)}); give a token that may"
             ) from error
-        raise DownloadError(f"{repo_id} could not be pushed to {_address(endpoint)}: {_reason(error)}") from error
+        raise DownloadError(f"{repo_id} could not be pushed to {_address(endpoint)}: {reason_of(error)}") from error
     return str(commit)
 
 
@@ -136,10 +139,16 @@ def _ask(repository: str, revision: str | None, endpoint: str | None, token: str
             f"{repository}: no such folder here, and no such repository at {address} (or no right to read it)"
         ) from error
     except Exception as error:  # as above
-        if 400 <= _status(error) < 500:
-            raise DownloadError(f"{address} refuses {repository}: {_reason(error)}") from error
-        return f"{address} does not answer ({_reason(error)})"
+        if 400 <= status_of(error) < 500:
+            raise DownloadError(f"{address} refuses {repository}: {reason_of(error)}") from error
+        return f"{address} does not answer ({reason_of(error)})"
     return ""
+
+
+def _not_here(repository: str, revision: str | None) -> str:
+    wanted = f"{repository}@{revision}" if revision else repository
+    hint = f"; `tars mirror {wanted}` fetches it" if "/" in repository else ""
+    return f"{wanted} is not here, and the network was not to be used{hint}"
 
 
 def _looks_like_repository(source: ModelSource) -> bool:
@@ -148,14 +157,3 @@ def _looks_like_repository(source: ModelSource) -> bool:
 
 def _address(endpoint: str | None) -> str:
     return endpoint or constants.ENDPOINT
-
-
-def _status(error: Exception) -> int:
-    """The HTTP status behind the error; 0 where no answer came."""
-    return int(getattr(getattr(error, "response", None), "status_code", 0))
-
-
-def _reason(error: Exception) -> str:
-    text = getattr(error, "server_message", None) or str(error) or type(error).__name__
-    text = text.partition("For more information check:")[0]  # an address that explains the status code
-    return "".join(char for char in " ".join(text.split()) if char.isprintable())[:200]
