@@ -8,9 +8,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from tars_hub.card import Measured, read_measured
 from tars_hub.config import METRICS, WEIGHTS_NAME
 from tars_hub.errors import TarsError, UsageError
+from tars_hub.exhibits import Exhibit, Models, OneModel, measured_of
 from tars_hub.listing import find_pictures
 from tars_hub.predict import Predictor
 from tars_hub.training import start_training
@@ -38,6 +38,7 @@ class Options:
         model: folder, repository id or checkpoint file; None is the model of digits.
         home: the folder that the model of digits and its pictures are kept in.
         examples: pictures to offer on the page.
+        offline: a repository's model is taken from this machine's cache, and no hub is asked.
     """
 
     model: str | None = None
@@ -48,6 +49,7 @@ class Options:
     device: str | None = None
     revision: str | None = None
     endpoint: str | None = None
+    offline: bool = False
     open_browser: bool = True
 
 
@@ -55,22 +57,26 @@ def show(options: Options, *, say: Say) -> int:
     """Open the page and stay until interrupted; returns the process's exit code."""
     model = options.model or str(digits_model(options.home, say))
     predictor = Predictor.from_pretrained(
-        model, device=options.device, revision=options.revision, endpoint=options.endpoint
+        model,
+        device=options.device,
+        revision=options.revision,
+        endpoint=options.endpoint,
+        local_files_only=options.offline,
     )
     name = Path(model).name or Path(model).resolve().name  # of ".", too
-    _serve(options, name, page_builder(options, predictor, name), say)
+    exhibit = Exhibit(predictor=predictor, name=name, measured=measured_of(predictor))
+    _serve(options, name, page_builder(options, OneModel(exhibit)), say)
     return 0
 
 
-def page_builder(options: Options, predictor: Predictor, name: str) -> Callable[[], gr.Blocks]:
-    """What makes the page about a model, once Gradio's environment is set."""
+def page_builder(options: Options, models: Models) -> Callable[[], gr.Blocks]:
+    """What makes the page about models, once Gradio's environment is set."""
     examples = _examples(options)
-    measured = _measured(predictor)
 
     def build() -> gr.Blocks:
         from tars_hub.ui.page import build_page  # imports gradio, whose settings stand by now
 
-        return build_page(predictor, name=name, measured=measured, examples=examples)
+        return build_page(models, examples=examples)
 
     return build
 
@@ -130,11 +136,6 @@ def _read_drawn(predictor: Predictor) -> tuple[int, int]:
     drawn = list(draw_digits(_DRAWN_PER_WAY, seed=_DRAWN_SEED))
     answers = predictor.batch([picture for _, picture in drawn], batch_size=64)
     return sum(str(digit) == answer.label for (digit, _), answer in zip(drawn, answers, strict=True)), len(drawn)
-
-
-def _measured(predictor: Predictor) -> Measured | None:
-    card = predictor.model.card
-    return read_measured(card) if card else None
 
 
 def _examples(options: Options) -> list[Path]:

@@ -1,6 +1,7 @@
 """Hub and page in one process, on one port: where the model side and the server side meet, over HTTP.
 
-The default model is pushed to the hub with the stock client, pulled back, and what was pulled is shown.
+The default model is pushed to the hub with the stock client. The page shows it, and any other model of the hub, by
+asking the hub for it with its visitor's own credentials: this process knows nothing that a visitor may not.
 """
 
 from __future__ import annotations
@@ -8,20 +9,22 @@ from __future__ import annotations
 import logging
 import webbrowser
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from huggingface_hub.utils import logging as client_logging
 from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
 from tars_hub.demo import Options, Say, digits_model, page_builder
-from tars_hub.errors import UsageError
+from tars_hub.errors import ModelError, UsageError
+from tars_hub.exhibits import Credentials, Wanted
+from tars_hub.hub_models import HubModels
+from tars_hub.hub_models import Limits as PageLimits
 from tars_hub.model import TarsClassifier
-from tars_hub.predict import Predictor
 from tars_hub.server.app import create_app
 from tars_hub.server.hub import Hub
-from tars_hub.server.serve import address_of, listening, owner_lines, owner_name, serving, tell
+from tars_hub.server.serve import address_of, listening, names_of, owner_lines, owner_name, serving, tell
 from tars_hub.server.settings import Limits, Settings
 from tars_hub.server.start import OWNER_TOKEN, first_owner, opened, owner_token
 from tars_hub.ui.mount import PageMount
@@ -39,28 +42,33 @@ def show(options: Options, data: Path, *, say: Say) -> int:
         data: the hub's folder.
 
     Raises:
-        UsageError: another hub serves this folder, or its owner's token is gone.
+        UsageError: another hub serves this folder, its owner's token is gone, or a limit is no number.
     """
+    shown = PageLimits.from_environment()
     with opened(Settings(data=data, limits=Limits.from_environment()), serving=True) as hub:
         trained = digits_model(options.home, say)  # after the lock: no training for nothing
         port = free_port(options.host, options.port)
         if port != options.port:
             say(f"port {options.port} is taken; using {port}")
-        _serve(hub, trained, options, port, say)
+        _serve(hub, trained, replace(options, port=port), shown, say)
     return 0
 
 
-def _serve(hub: Hub, trained: Path, options: Options, port: int, say: Say) -> None:
+def _serve(hub: Hub, trained: Path, options: Options, shown: PageLimits, say: Say) -> None:
     mount = PageMount(PAGE)
     with ExitStack() as stack:
         stack.enter_context(page_environment(host=options.host))
-        listener = stack.enter_context(listening(options.host, port))
-        loop = stack.enter_context(serving(create_app(hub, mounts=[(PAGE, mount)]), listener))
+        listener = stack.enter_context(listening(options.host, options.port))
+        app = create_app(hub, mounts=[(PAGE, mount)], names=names_of(hub, listener, options.host))
+        loop = stack.enter_context(serving(app, listener))
         name, token = _owners(hub, say)
-        url = address_of(listener)
-        predictor = there_and_back(trained, f"{name}/{_MODEL}", url, token, device=options.device)
-        stack.enter_context(mount.showing(page_builder(options, predictor, f"{name}/{_MODEL}"), loop))
-        say(f"{name}/{_MODEL} answers at {url}{PAGE}")
+        url, model = address_of(listener), f"{name}/{_MODEL}"
+        push(trained, model, url, token)
+        models = HubModels(url, model, device=options.device, limits=shown)
+        with suppress(ModelError):  # who renamed it will be told so on the page
+            models.exhibit(Wanted(), Credentials(token=token))  # so that the first visitor need not wait
+        stack.enter_context(mount.showing(page_builder(options, models), loop))
+        say(f"{model} answers at {url}{PAGE}")
         tell(hub, listener, say=say)
         if options.open_browser:
             webbrowser.open(url + PAGE)
@@ -83,13 +91,10 @@ def _owners(hub: Hub, say: Say) -> tuple[str, str]:
     return name, token
 
 
-def there_and_back(folder: Path, repo_id: str, url: str, token: str, *, device: str | None = None) -> Predictor:
-    """Push a model folder to a hub and pull it again; where nothing changed, the hub has no new commit."""
-    with _quiet_client(), TemporaryDirectory(prefix="tars-pull-", ignore_cleanup_errors=True) as cache:
-        # Everybody who reaches the page sees this model, so it hides from nobody.
+def push(folder: Path, repo_id: str, url: str, token: str) -> None:
+    """Push a model folder to a hub, for everybody to see; where nothing changed, it has no new commit."""
+    with _quiet_client():
         TarsClassifier.from_pretrained(folder).push_to_hub(repo_id, endpoint=url, token=token, private=False)
-        # Not the client's own cache: it goes by names, and another hub may have a model of this name.
-        return Predictor.from_pretrained(repo_id, endpoint=url, token=token, cache_dir=cache, device=device)
 
 
 @contextmanager

@@ -11,10 +11,11 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import httpx
 import pytest
+from playwright.sync_api import BrowserContext, expect
 
 from tars_hub.cli import main
 from tars_hub.config import METRICS
@@ -23,13 +24,11 @@ from tars_hub.server.settings import Settings
 from tars_hub.server.start import first_owner, opened
 from tests.checkout import ROOT
 from tests.server.hubs import Served, running
+from tests.small_model import small
 from tests.ui import pictures
 from tests.ui.conftest import browser  # noqa: F401  # a fixture
 from tests.ui.endpoint import call, upload
 from tests.ui.visitor import CHROMIUM, Visitor, agrees
-
-if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext
 
 pytest.importorskip("gradio", reason="the page needs gradio")
 
@@ -125,8 +124,19 @@ class TestBrowser:
             agrees(shown, predictor, file)
             assert "owner/digits · prepare" in shown.text
 
+    def test_what_was_pushed_can_be_tried_at_once(self, visitor: Visitor, served: Served, home: Path) -> None:
+        token = (home / "hub-data" / "owner-token").read_text().strip()
+        small(("cat", "dog")).push_to_hub("owner/pets", endpoint=served.url, token=token, private=False)
+        visitor.page.goto(f"{visitor.url}?model=owner/pets")
+        heading = visitor.page.get_by_role("heading", name="owner/pets")
+        heading.wait_for()
+        shown = visitor.choose(home / "data" / "digits" / "val" / "leaf.png")
+        assert {label for label, _ in shown.top} == {"cat", "dog"}
+        visitor.page.get_by_role("link", name="All models").click()
+        visitor.page.get_by_role("link", name="owner/pets").first.wait_for()
+
     def test_it_looks_as_it_does_alone(self, visitor: Visitor) -> None:
-        assert visitor.page.title() == "owner/digits · Tars Hub"
+        expect(visitor.page).to_have_title("owner/digits · Tars Hub")
         assert visitor.faint_texts() == []
         ground = (
             "getComputedStyle(document.querySelector('.gradio-container')).getPropertyValue('--body-background-fill')"

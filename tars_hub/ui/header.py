@@ -2,24 +2,58 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from html import escape
+from urllib.parse import quote
 
 from tars_hub.card import Measured
 from tars_hub.ui.answer import percent
 
 _CLASSES_SHOWN = 12
+_WAY_BACK = '<nav><a href="/">All models</a></nav>'
 
 
-def page_header(name: str, classes: Sequence[str], measured: Measured | None, *, threshold: float | None = None) -> str:
+def page_header(
+    name: str,
+    classes: Sequence[str],
+    measured: Measured | None,
+    *,
+    threshold: float | None = None,
+    revision: str = "",
+) -> str:
     """Title and a line or two; names of models, classes and data sets are anybody's text and stay text.
 
     Args:
         threshold: the probability, 0..1, below which the model declines to answer; None never declines.
+        revision: of a model of the hub that the page lies beside, which the head leads to; empty without a hub.
     """
     said = (_knows(classes), f"{_quality(measured)} {_declines(threshold, len(classes))}".rstrip())
     lines = "".join(f"<p>{escape(line)}</p>" for line in said)
-    return f'<header class="tars-header"><h1>{escape(name)}</h1>{lines}</header>'
+    if not revision:
+        return _header(f"<h1>{escape(name)}</h1>{lines}")
+    address = escape(f"/{quote(name)}/tree/{quote(revision, safe='')}")
+    title = f'<h1><a href="{address}">{escape(name)}</a> <small>{escape(_short(revision))}</small></h1>'
+    return _header(f"{_WAY_BACK}{title}{lines}")
+
+
+def blank_header(title: str, sentence: str = "", *, log_in: str = "") -> str:
+    """The head beside a hub where there is no model to speak of, or none yet; the page below it does not show.
+
+    Args:
+        log_in: address of the hub's form, where logging in could help.
+    """
+    line = f'<p role="alert">{escape(sentence)}</p>' if sentence else ""
+    link = f'<p><a href="{escape(log_in)}">Log in</a></p>' if log_in else ""
+    return _header(f"{_WAY_BACK}<h1>{escape(title)}</h1>{line}{link}", kind="tars-header tars-blank")
+
+
+def _header(inner: str, *, kind: str = "tars-header") -> str:
+    return f'<header class="{kind}">{inner}</header>'
+
+
+def _short(revision: str) -> str:
+    return revision[:12] if re.fullmatch("[0-9a-f]{40}", revision) else revision
 
 
 def _knows(classes: Sequence[str]) -> str:

@@ -96,19 +96,13 @@ class DrawingPad(gr.HTML, metaclass=_Plain):
         return Upload(_data_url_bytes(payload), "drawing") if payload else None
 
 
-class ExampleStrip(gr.HTML, metaclass=_Plain):
+def example_strip(examples: Sequence[Path], **options: Any) -> gr.HTML:  # noqa: ANN401  # handed on
     """Thumbnails; a click carries the `index` of the one clicked."""
-
-    def __init__(self, examples: Sequence[Path], **options: Any) -> None:  # noqa: ANN401  # handed on
-        buttons = "".join(_thumbnail(index, path) for index, path in enumerate(examples))
-        strip = f'<section class="tars-examples" aria-label="Examples"><h2>Examples</h2><div>{buttons}</div></section>'
-        super().__init__(
-            strip,
-            js_on_load=_EXAMPLES_JS,
-            apply_default_css=False,
-            elem_classes="tars-examples-strip",
-            **options,
-        )
+    buttons = "".join(_thumbnail(index, path) for index, path in enumerate(examples))
+    strip = f'<section class="tars-examples" aria-label="Examples"><h2>Examples</h2><div>{buttons}</div></section>'
+    return gr.HTML(
+        strip, js_on_load=_EXAMPLES_JS, apply_default_css=False, elem_classes="tars-examples-strip", **options
+    )
 
 
 def _data_url_bytes(url: str) -> bytes:

@@ -54,7 +54,7 @@ class PageMount:
         elif not _is_open(inner):
             await _answer(send, 404, b"There is nothing here.\n")
         else:
-            await self._app({**scope, "root_path": ""}, receive, _harmless(send) if inner.startswith(_FILE) else send)
+            await self._app(_own(scope), receive, _harmless(send) if inner.startswith(_FILE) else send)
 
     @contextmanager
     def showing(self, build: Callable[[], gr.Blocks], loop: asyncio.AbstractEventLoop) -> Iterator[None]:
@@ -79,6 +79,15 @@ class PageMount:
             loop.call_soon_threadsafe(gradio_app.stop_event.set)  # for heartbeats, which else never end
             loop.call_soon_threadsafe(end.set)
             life.result()
+
+
+def _own(scope: Scope) -> Scope:
+    """The request as Gradio gets it: without the site it comes from.
+
+    Gradio would let the pages of many another site read what is answered here with the visitor's own cookie.
+    """
+    headers = [(name, value) for name, value in scope["headers"] if name != b"origin"]
+    return {**scope, "root_path": "", "headers": headers}
 
 
 def _is_open(inner: str) -> bool:

@@ -9,11 +9,11 @@ from typing import Any
 import httpx
 
 
-def call(url: str, picture: dict[str, Any]) -> tuple[str, Any]:
-    """The kind of the last event, and its data."""
+def call(url: str, picture: dict[str, Any], **options: Any) -> tuple[str, Any]:
+    """The kind of the last event, and its data; options as `httpx.post`."""
     api = f"{url}gradio_api/call/classify"
     picture = {**picture, "meta": {"_type": "gradio.FileData"}}
-    event = httpx.post(api, json={"data": [picture]}).json()["event_id"]
+    event = httpx.post(api, json={"data": [picture]}, **options).json()["event_id"]
     lines = httpx.get(f"{api}/{event}").text.strip().splitlines()
     return lines[-2].removeprefix("event: "), json.loads(lines[-1].removeprefix("data: "))
 

@@ -12,6 +12,7 @@ from playwright.sync_api import BrowserContext
 
 from tars_hub.card import Measured
 from tars_hub.config import Calibration
+from tars_hub.exhibits import Exhibit, OneModel
 from tars_hub.model import TarsClassifier
 from tars_hub.predict import Predictor
 from tars_hub.ui.answer import percent
@@ -48,7 +49,8 @@ def choosy() -> Predictor:
 def url(choosy: Predictor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     uploads = tmp_path_factory.mktemp("uploads")
     port = free_port("127.0.0.1", 17880)
-    with page_server(lambda: build_page(choosy, name="choosy", measured=MEASURED), port=port, uploads=uploads) as url:
+    models = OneModel(Exhibit(predictor=choosy, name="choosy", measured=MEASURED))
+    with page_server(lambda: build_page(models), port=port, uploads=uploads) as url:
         yield url
 
 

@@ -18,6 +18,7 @@ from playwright.sync_api import BrowserContext, expect
 from tars_hub.card import Measured
 from tars_hub.config import ModelConfig
 from tars_hub.errors import PictureError
+from tars_hub.exhibits import Exhibit, OneModel
 from tars_hub.model import TarsClassifier
 from tars_hub.predict import Predictor
 from tars_hub.preprocess import decode
@@ -55,7 +56,8 @@ def files(folder: Path) -> dict[str, Path]:
 @pytest.fixture(scope="module")
 def url(predictor: Predictor, files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
     def build() -> Any:
-        return build_page(predictor, name="colours-resnet18", measured=MEASURED, examples=list(files.values()))
+        exhibit = Exhibit(predictor=predictor, name="colours-resnet18", measured=MEASURED)
+        return build_page(OneModel(exhibit), examples=list(files.values()))
 
     uploads = tmp_path_factory.mktemp("uploads")
     with page_server(build, port=free_port("127.0.0.1", 17860), uploads=uploads) as address:
@@ -265,11 +267,12 @@ class _Silent(Predictor):
 def test_a_failing_model_does_not_leave_the_old_answer(
     files: dict[str, Path], caplog: pytest.LogCaptureFixture
 ) -> None:
+    from tars_hub.ui.desk import Desk
     from tars_hub.ui.inputs import Upload
-    from tars_hub.ui.page import _Desk
 
-    desk = _Desk(_Silent(TarsClassifier(ModelConfig(backbone="resnet18", classes=("a", "b")))), "broken")
-    card = desk.card(Upload(files["red"], "rose.png"), 5)
+    silent = _Silent(TarsClassifier(ModelConfig(backbone="resnet18", classes=("a", "b"))))
+    desk = Desk(OneModel(Exhibit(predictor=silent, name="broken")))
+    card = desk.card(Upload(files["red"], "rose.png"), 5, "", gr.Request(headers={}, query_params={}))
     assert 'data-state="error"' in card
     assert "The model failed on this picture" in card
     assert "out of memory" not in card
@@ -277,7 +280,8 @@ def test_a_failing_model_does_not_leave_the_old_answer(
 
 
 def test_the_pad_is_there_for_drawings_alone() -> None:
-    page = build_page(Predictor(TarsClassifier.create("resnet18", ["a", "b"]), device="cpu"), name="plain")
+    plain = Predictor(TarsClassifier.create("resnet18", ["a", "b"]), device="cpu")
+    page = build_page(OneModel(Exhibit(predictor=plain, name="plain")))
     kinds = [component["type"] for component in page.get_config_file()["components"]]
     assert "tabitem" not in kinds
 
@@ -286,4 +290,4 @@ def test_an_unreadable_example_is_named_at_once(predictor: Predictor, tmp_path: 
     broken = tmp_path / "broken.png"
     broken.write_bytes(b"no picture")
     with pytest.raises(PictureError, match=r"broken\.png"):
-        build_page(predictor, name="colours", examples=[broken])
+        build_page(OneModel(Exhibit(predictor=predictor, name="colours")), examples=[broken])

@@ -98,6 +98,7 @@ class Visitor:
     def arrive(self) -> None:
         self.page.goto(self.url)
         self.page.wait_for_selector("input[type=file]", state="attached")
+        self.page.wait_for_selector(".tars-header:not(.tars-blank)")  # beside a hub it comes with the model
 
     def choose(self, file: Path) -> Shown:
         """Give a file by the box's file dialog."""

@@ -1,0 +1,164 @@
+"""A hub beside the page, asked over HTTP with a visitor's own credentials: what it refuses them, the page does too."""
+
+from __future__ import annotations
+
+import http.client
+import json
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote, urlsplit
+
+from tars_hub.config import shown_name
+from tars_hub.errors import DownloadError, ModelError, ModelNotFoundError
+from tars_hub.exhibits import SESSION_COOKIE, Credentials
+
+_TIMEOUT_S = 30.0  # for each piece of an answer
+_PIECE_BYTES = 1 << 20
+_ANSWER_BYTES = 1 << 20
+_REFUSALS = (401, 403, 404)
+_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
+_REVISION = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]{1,200}")
+_COMMIT = re.compile(r"[0-9a-f]{40}")
+_SENDABLE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]{1,4096}")  # as RFC 6265 has cookies' values
+
+
+@dataclass(frozen=True)
+class Place:
+    """A model of the hub at one commit.
+
+    Attributes:
+        model: its id as the hub writes it.
+        commit: 40 hex digits.
+    """
+
+    model: str
+    commit: str
+
+
+class HubDoor:
+    """The hub at an address of this machine."""
+
+    def __init__(self, url: str) -> None:
+        """
+        Args:
+            url: http, without a slash at its end.
+        """
+        parts = urlsplit(url)
+        self._host, self._port = parts.hostname or "", parts.port
+
+    def find(self, model: str, revision: str, credentials: Credentials) -> Place:
+        """Where a visitor's model lies, if they may download it now.
+
+        Raises:
+            ModelNotFoundError: there is none or they may not, which look the same; it has no such revision.
+            DownloadError: the hub does not answer.
+        """
+        if not _MODEL.fullmatch(model):
+            raise _closed(model)
+        if self._ask(f"/api/models/{model}/auth-check", credentials)[0] in _REFUSALS:
+            raise _closed(model)
+        if not _REVISION.fullmatch(revision):
+            raise _no_revision(model, revision)
+        # Also of a commit's id: a repository may have gone and another taken its name, without that commit.
+        path = f"/api/models/{model}/revision/{quote(revision, safe='')}?expand=sha"
+        status, body = self._ask(path, credentials)
+        if status in _REFUSALS:
+            raise _no_revision(model, revision)
+        place = _place(body)
+        if place.model.lower() != model.lower():
+            raise ModelNotFoundError(f"{model} is called {place.model} now.")
+        return place
+
+    def fetch(self, place: Place, name: str, target: Path, credentials: Credentials, *, most: int) -> int:
+        """Write a file of the model to `target`; its size in bytes, 0 and nothing written where it has none.
+
+        Raises:
+            ModelError: it has more than `most` bytes; nothing of it is kept.
+            DownloadError: it did not come, or not whole.
+        """
+        with self._answer(f"/{place.model}/resolve/{place.commit}/{quote(name)}", credentials) as answer:
+            if answer.status in _REFUSALS:
+                return 0
+            _check_status(answer.status)
+            if (answer.length or 0) > most:
+                raise _too_large(name, most)
+            size = _write(answer, target, most)
+            if size > most:
+                raise _too_large(name, most)
+            return size
+
+    def _ask(self, path: str, credentials: Credentials) -> tuple[int, bytes]:
+        with self._answer(path, credentials) as answer:
+            body = answer.read(_ANSWER_BYTES)
+            if answer.status not in _REFUSALS:
+                _check_status(answer.status)
+            return answer.status, body
+
+    @contextmanager
+    def _answer(self, path: str, credentials: Credentials) -> Iterator[http.client.HTTPResponse]:
+        # No proxy is asked and no redirection followed: credentials go to this hub and nowhere else.
+        connection = http.client.HTTPConnection(self._host, self._port, timeout=_TIMEOUT_S)
+        try:
+            connection.request("GET", path, headers=_headers(credentials))
+            with connection.getresponse() as answer:
+                yield answer
+        except (OSError, http.client.HTTPException) as error:
+            raise DownloadError("The hub does not answer; try again in a moment.") from error
+        finally:
+            connection.close()
+
+
+def _headers(credentials: Credentials) -> dict[str, str]:
+    headers = {}
+    if _SENDABLE.fullmatch(credentials.token):
+        headers["Authorization"] = f"Bearer {credentials.token}"
+    if _SENDABLE.fullmatch(credentials.session):
+        headers["Cookie"] = f"{SESSION_COOKIE}={credentials.session}"
+    return headers
+
+
+def _write(answer: http.client.HTTPResponse, target: Path, most: int) -> int:
+    """How much came, of which nothing beyond `most` is written."""
+    size = 0
+    with target.open("wb") as file:
+        while size <= most and (piece := answer.read(_PIECE_BYTES)):
+            size += len(piece)
+            file.write(piece[: max(0, most - size + len(piece))])
+    if size <= most and answer.length:
+        raise DownloadError("The hub hung up in the middle of a file; try again in a moment.")
+    return size
+
+
+def _place(body: bytes) -> Place:
+    try:
+        found: Any = json.loads(body)
+    except ValueError:
+        found = None
+    model, commit = (found.get("id"), found.get("sha")) if isinstance(found, dict) else (None, None)
+    if not (
+        isinstance(model, str) and _MODEL.fullmatch(model) and isinstance(commit, str) and _COMMIT.fullmatch(commit)
+    ):
+        raise DownloadError("The hub's answer cannot be understood.")
+    return Place(model, commit)
+
+
+def _check_status(status: int) -> None:
+    if status != 200:
+        raise DownloadError(f"The hub answers with status {status}; try again in a moment.")
+
+
+def _closed(model: str) -> ModelNotFoundError:
+    """One sentence for what is not there and what is somebody else's: nobody learns which."""
+    return ModelNotFoundError(f"There is no model {shown_name(model)} here, or it is not open to you.")
+
+
+def _no_revision(model: str, revision: str) -> ModelNotFoundError:
+    return ModelNotFoundError(f"{model} has no revision {shown_name(revision)}.")
+
+
+def _too_large(name: str, most: int) -> ModelError:
+    return ModelError(f"{name} has more than the {most / (1 << 20):,.0f} MiB that are shown here")

@@ -1,0 +1,109 @@
+"""Any model of a hub, for whoever may download it: fetched, loaded and kept while others do not need its place."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass, fields, replace
+from functools import partial
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from tars_hub.config import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
+from tars_hub.errors import DownloadError, ModelError, UsageError
+from tars_hub.exhibits import Credentials, Exhibit, Wanted, measured_of
+from tars_hub.hub_door import HubDoor, Place
+from tars_hub.predict import Predictor
+from tars_hub.shelf import Shelf
+
+_MAIN = "main"
+_CARD_BYTES = 1 << 20  # a longer one is left out
+
+
+@dataclass(frozen=True, kw_only=True)
+class Limits:
+    """What strangers' models may take of this machine.
+
+    Attributes:
+        models: how many stay loaded.
+        model_bytes: the files of one.
+        side_px: the square that its network sees. Memory and time grow with its area.
+    """
+
+    models: int = 4
+    model_bytes: int = 2 << 30
+    side_px: int = 1024
+
+    @classmethod
+    def from_environment(cls) -> Limits:
+        """Limits that the environment names, as TARS_DEMO_MODELS=8; the usual ones besides.
+
+        Raises:
+            UsageError: a value is no whole number above 0.
+        """
+        found = {each.name: os.environ.get(f"TARS_DEMO_{each.name.upper()}") for each in fields(cls)}
+        given = {name: text for name, text in found.items() if text}
+        for name, text in given.items():
+            if not text.isascii() or not text.isdigit() or int(text) < 1:
+                raise UsageError(f"TARS_DEMO_{name.upper()}={text} is no whole number above 0")
+        return cls(**{name: int(text) for name, text in given.items()})
+
+
+class HubModels:
+    """The models of a hub, as `exhibits.Models` has them."""
+
+    def __init__(self, url: str, default: str, *, device: str | None = None, limits: Limits | None = None) -> None:
+        """
+        Args:
+            url: the hub's, as `HubDoor` takes it.
+            default: id of the model for visitors who name none.
+        """
+        self._door = HubDoor(url)
+        self._default = default
+        self._device = device
+        self._limits = limits or Limits()
+        self._shelf: Shelf[Place, Exhibit] = Shelf(self._limits.models)
+
+    @property
+    def first(self) -> None:
+        return None
+
+    def exhibit(self, wanted: Wanted, credentials: Credentials) -> Exhibit:
+        """As `exhibits.Models.exhibit`; the hub is asked each time, for a model that is loaded already too."""
+        revision = wanted.revision or _MAIN
+        place = self._door.find(wanted.model or self._default, revision, credentials)
+        exhibit = self._shelf.get(place, partial(self._load, place, credentials))
+        return replace(exhibit, revision=revision)
+
+    def _load(self, place: Place, credentials: Credentials) -> Exhibit:
+        # Not below the folder of visitors' pictures, out of which files are served.
+        with TemporaryDirectory(prefix="tars-pull-", ignore_cleanup_errors=True) as temporary:
+            folder = Path(temporary)
+            try:
+                self._fetch(place, folder, credentials)
+                predictor = Predictor.from_pretrained(folder, device=self._device)
+                self._check(predictor)
+            except ModelError as error:
+                reason = str(error).replace(f"{folder}{os.sep}", "").rstrip(".")
+                raise ModelError(f"{place.model} cannot be shown: {reason}.") from error
+        return Exhibit(
+            predictor=predictor,
+            name=place.model,
+            measured=measured_of(predictor),
+            commit=place.commit,
+            is_default=place.model.lower() == self._default.lower(),
+        )
+
+    def _fetch(self, place: Place, folder: Path, credentials: Credentials) -> None:
+        """The three files by their names and no other: what else lies there, such as pickles, stays there."""
+        left = self._limits.model_bytes
+        for name in (CONFIG_NAME, WEIGHTS_NAME):
+            left -= self._door.fetch(place, name, folder / name, credentials, most=left)
+        try:
+            self._door.fetch(place, CARD_NAME, folder / CARD_NAME, credentials, most=_CARD_BYTES)
+        except (ModelError, DownloadError):
+            (folder / CARD_NAME).unlink(missing_ok=True)  # a model without a card is a model
+
+    def _check(self, predictor: Predictor) -> None:
+        side = predictor.config.preprocess.crop_size
+        if side > self._limits.side_px:
+            raise ModelError(f"its network sees {side} px, and up to {self._limits.side_px} are shown here")

@@ -1,0 +1,281 @@
+"""Models of a real hub, opened for visitors one by one: who may, what they get, and what a bad folder says."""
+
+from __future__ import annotations
+
+import json
+import tempfile
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from urllib.parse import quote
+
+import pytest
+
+from tars_hub.errors import DownloadError, ModelError, ModelNotFoundError, UsageError
+from tars_hub.exhibits import Credentials, Exhibit, Wanted
+from tars_hub.hub_models import HubModels, Limits
+from tars_hub.predict import Predictor
+from tars_hub.server.rules.tokens import begin_session, end_session
+from tests.server.running import Site, done, site
+from tests.small_model import CLASSES, held, small
+
+CLOSED = "There is no model ann/secret here, or it is not open to you."
+NOBODY = Credentials()
+HOPELESS = [
+    *("ann", "/", "ann/", "ann/..", "ann/../secret", "ann/x..y", "../api", "ann/secret/resolve"),
+    *("ann/secret?x=", "ann/sec ret", "ann/secret\r\nX: y", "ann/secret%2F..", "ann/é", "a" * 300),
+    *("ann/animals@..", "ann/animals@.", "ann/animals@a b", "ann/animals@\r\nX: y", f"ann/animals@{'a' * 300}"),
+    *("ann/animals@@", "ann/animals@main/../x", "ann/animals@?x", "ann/animals@%2e%2e", "@..", "@\ud800"),
+]
+
+
+@pytest.fixture(scope="module")
+def hub() -> Iterator[Site]:
+    with site() as running:
+        running.add("ann", "bob")
+        yield running
+
+
+@pytest.fixture
+def shared(hub: Site) -> Iterator[Site]:
+    """A hub with an open model of ann's and a private one."""
+    push(hub, "ann/animals", CLASSES)
+    push(hub, "ann/secret", ("x", "y"), private=True)
+    yield hub
+    hub.clear()
+
+
+@pytest.fixture
+def models(shared: Site) -> HubModels:
+    return HubModels(shared.url, "ann/animals", device="cpu")
+
+
+def push(hub: Site, name: str, classes: tuple[str, ...], *, private: bool = False, to: str = "main") -> str:
+    """A small model of these classes; its commit."""
+    owner = name.partition("/")[0]
+    if hub.get(f"/api/models/{name}", owner).json().get("id") != name:
+        hub.create(name, owner, private=private)
+    with TemporaryDirectory() as folder:
+        small(classes).save_pretrained(folder)
+        return hub.put(name, owner, held(Path(folder)), quote(to, safe=""))
+
+
+def commit_of(hub: Site, name: str, revision: str = "main") -> str:
+    found = done(hub.get(f"/api/models/{name}/revision/{quote(revision, safe='')}", name.partition("/")[0]))
+    return str(found.json()["sha"])
+
+
+def by_token(hub: Site, who: str) -> Credentials:
+    return Credentials(token=hub.tokens.get(who, who))
+
+
+def ask(models: HubModels, key: str, credentials: Credentials = NOBODY) -> Exhibit:
+    return models.exhibit(Wanted.parse(key), credentials)
+
+
+def refusal(models: HubModels, key: str, credentials: Credentials = NOBODY) -> str:
+    with pytest.raises(ModelNotFoundError) as caught:
+        ask(models, key, credentials)
+    return str(caught.value)
+
+
+class TestWhoMay:
+    def test_who_names_none_is_shown_the_default(self, models: HubModels, shared: Site) -> None:
+        shown = models.exhibit(Wanted(), NOBODY)
+        assert (shown.name, shown.revision, shown.is_default) == ("ann/animals", "main", True)
+        assert shown.key == f"ann/animals@{commit_of(shared, 'ann/animals')}"
+        assert shown.predictor.config.classes == CLASSES
+
+    def test_a_private_model_is_its_owners_alone(self, models: HubModels, shared: Site) -> None:
+        others = [NOBODY, by_token(shared, "bob"), by_token(shared, "nobody"), Credentials(session="nobodys")]
+        before = [refusal(models, "ann/secret", who) for who in others]
+        shown = ask(models, "ann/secret", by_token(shared, "ann"))
+        assert (shown.predictor.config.classes, shown.is_default) == (("x", "y"), False)
+        after = [refusal(models, "ann/secret", who) for who in others]
+        pinned = [refusal(models, shown.key, who) for who in others]
+        assert {*before, *after, *pinned} == {CLOSED}
+        assert refusal(models, "ann/nothing", by_token(shared, "bob")) == CLOSED.replace("secret", "nothing")
+
+    def test_a_session_counts_until_it_ends(self, models: HubModels, shared: Site) -> None:
+        session, _ = begin_session(shared.hub, shared.tokens["ann:read"])
+        assert ask(models, "ann/secret", Credentials(session=session)).name == "ann/secret"
+        end_session(shared.hub, session)
+        assert refusal(models, "ann/secret", Credentials(session=session)) == CLOSED
+
+    def test_what_turns_private_stops_answering_at_once(self, models: HubModels, shared: Site) -> None:
+        key = models.exhibit(Wanted(), NOBODY).key
+        done(shared.ask("PUT", "/api/models/ann/animals/settings", "ann", json={"visibility": "private"}))
+        sentence = CLOSED.replace("secret", "animals")
+        assert (refusal(models, key), refusal(models, "")) == (sentence, sentence)
+        assert ask(models, key, by_token(shared, "ann")).key == key
+
+    def test_what_becomes_gated_stops_answering_at_once(self, models: HubModels, shared: Site) -> None:
+        key = models.exhibit(Wanted(), NOBODY).key
+        done(shared.ask("PUT", "/api/models/ann/animals/settings", "ann", json={"gated": "manual"}))
+        assert refusal(models, key, by_token(shared, "bob")) == CLOSED.replace("secret", "animals")
+
+    def test_what_is_deleted_stops_answering_and_no_namesake_brings_it_back(
+        self, models: HubModels, shared: Site
+    ) -> None:
+        key = ask(models, "ann/secret", by_token(shared, "ann")).key
+        done(shared.ask("DELETE", "/api/repos/delete", "ann", json={"name": "secret", "organization": "ann"}))
+        assert refusal(models, key, by_token(shared, "ann")) == CLOSED
+        push(shared, "ann/secret", ("new", "ones"))  # open to all, with none of the old commits
+        assert refusal(models, key) == f"ann/secret has no revision {key.partition('@')[2]}."
+        assert ask(models, "ann/secret").predictor.config.classes == ("new", "ones")
+
+    def test_what_is_moved_answers_by_its_new_name_alone(self, models: HubModels, shared: Site) -> None:
+        key = models.exhibit(Wanted(), NOBODY).key
+        moved = {"fromRepo": "ann/animals", "toRepo": "ann/beasts", "type": "model"}
+        done(shared.ask("POST", "/api/repos/move", "ann", json=moved))
+        assert refusal(models, key) == "ann/animals is called ann/beasts now."
+        assert ask(models, "ann/beasts").predictor.config.classes == CLASSES
+        done(shared.ask("PUT", "/api/models/ann/beasts/settings", "ann", json={"visibility": "private"}))
+        assert refusal(models, key) == CLOSED.replace("secret", "animals")
+
+    def test_anothers_commit_is_not_reached_by_ones_own_name(self, models: HubModels, shared: Site) -> None:
+        key = ask(models, "ann/secret", by_token(shared, "ann")).key
+        push(shared, "bob/own", ("p", "q"))
+        forged = f"bob/own@{key.partition('@')[2]}"
+        assert refusal(models, forged, by_token(shared, "bob")).startswith("bob/own has no revision ")
+
+    def test_what_cannot_be_a_name_gets_one_sentence(self, models: HubModels) -> None:
+        for key in HOPELESS:
+            said = refusal(models, key)
+            assert "\n" not in said
+            assert len(said) < 400
+
+    def test_credentials_that_cannot_be_sent_are_nobodys(self, models: HubModels, shared: Site) -> None:
+        odd = replace(by_token(shared, "a\r\nX-Evil: b"), session="é; x=y")
+        assert models.exhibit(Wanted(), odd).name == "ann/animals"
+        assert "hf_" not in repr(by_token(shared, "ann"))
+
+
+class TestRevisions:
+    def test_branch_tag_and_commit_open_what_they_stand_for(self, models: HubModels, shared: Site) -> None:
+        first = commit_of(shared, "ann/animals")
+        done(shared.ask("POST", "/api/models/ann/animals/tag/main", "ann", json={"tag": "v1.0"}))
+        done(shared.ask("POST", "/api/models/ann/animals/branch/try%2Fbirds", "ann", json={}))
+        second = push(shared, "ann/animals", ("duck", "owl"), to="try/birds")
+        assert first != second
+        for revision, commit in (("v1.0", first), (first, first), (first[:8], first), ("try/birds", second)):
+            shown = models.exhibit(Wanted(revision=revision), NOBODY)
+            assert (shown.commit, shown.revision) == (commit, revision)
+            assert shown.predictor.config.classes == (CLASSES if commit == first else ("duck", "owl"))
+
+    def test_a_page_keeps_its_commit_when_the_branch_moves(self, models: HubModels, shared: Site) -> None:
+        key = models.exhibit(Wanted(), NOBODY).key
+        push(shared, "ann/animals", ("duck", "owl"))
+        assert ask(models, key).predictor.config.classes == CLASSES
+        assert models.exhibit(Wanted(), NOBODY).predictor.config.classes == ("duck", "owl")
+
+    def test_one_that_is_not_there_is_named(self, models: HubModels) -> None:
+        assert refusal(models, "ann/animals@v9") == "ann/animals has no revision v9."
+
+    def test_names_count_in_any_case(self, models: HubModels) -> None:
+        shown = ask(models, "ANN/Animals")
+        assert (shown.name, shown.is_default) == ("ann/animals", True)
+
+
+class TestLoading:
+    @pytest.fixture
+    def temporary(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+        monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+        return tmp_path
+
+    @pytest.fixture
+    def loads(self, monkeypatch: pytest.MonkeyPatch) -> list[Path]:
+        loaded: list[Path] = []
+        load = Predictor.from_pretrained.__func__  # type: ignore[attr-defined]
+
+        def count(cls: type[Predictor], folder: Path, **options: object) -> Predictor:
+            loaded.append(folder)
+            found: Predictor = load(cls, folder, **options)
+            return found
+
+        monkeypatch.setattr(Predictor, "from_pretrained", classmethod(count))
+        return loaded
+
+    def test_two_who_come_at_once_load_it_once(self, models: HubModels, loads: list[Path], temporary: Path) -> None:
+        with ThreadPoolExecutor(4) as pool:
+            shown = list(pool.map(lambda _: models.exhibit(Wanted(), NOBODY), range(4)))
+        assert len(loads) == 1
+        assert len({id(each.predictor) for each in shown}) == 1
+        assert list(temporary.iterdir()) == []
+
+    def test_it_answers_as_the_folder_would(self, shared: Site, models: HubModels, tmp_path: Path) -> None:
+        own = Predictor.from_pretrained("ann/animals", endpoint=shared.url, token=False, cache_dir=tmp_path / "c")
+        picture = b"P6 2 2 255 " + bytes(range(12))
+        assert models.exhibit(Wanted(), NOBODY).predictor(picture) == own(picture)
+
+    def test_those_used_longest_ago_make_room(self, shared: Site, loads: list[Path]) -> None:
+        models = HubModels(shared.url, "ann/animals", limits=Limits(models=1))
+        ann = by_token(shared, "ann")
+        for key in ("ann/animals", "ann/secret", "ann/animals"):
+            ask(models, key, ann)
+        assert len(loads) == 3
+
+    @pytest.mark.parametrize(
+        ("files", "reason"),
+        [
+            ({}, "config.json: no such file"),
+            ({"pytorch_model.bin": b"\x80\x02"}, "config.json: no such file"),
+            ({"config.json": b"{"}, "config.json: not readable as JSON"),
+            ({"config.json": b'{"model_type": "bert"}'}, "not a config.json written by Tars Hub"),
+            ({"config.json": None, "model.safetensors": b"nonsense"}, "no readable safetensors file"),
+            ({"config.json": None}, "model.safetensors: no such file"),
+        ],
+    )
+    def test_a_bad_folder_gets_one_clear_sentence(
+        self, shared: Site, models: HubModels, temporary: Path, files: dict[str, bytes | None], reason: str
+    ) -> None:
+        good = json.dumps(small().config.to_dict()).encode()
+        shared.create("ann/bad", "ann")
+        shared.put("ann/bad", "ann", {"notes.txt": b"x", **{name: data or good for name, data in files.items()}})
+        with pytest.raises(ModelError) as caught:
+            ask(models, "ann/bad")
+        said = str(caught.value)
+        assert said.startswith("ann/bad cannot be shown: ")
+        assert reason in said
+        assert str(temporary) not in said
+        assert "\n" not in said
+        assert list(temporary.iterdir()) == []
+
+    def test_too_large_a_model_is_refused_and_leaves_nothing(self, shared: Site, temporary: Path) -> None:
+        models = HubModels(shared.url, "ann/animals", limits=Limits(model_bytes=1 << 20))
+        with pytest.raises(
+            ModelError, match=r"ann/animals cannot be shown: model\.safetensors has more than the 1 MiB"
+        ):
+            ask(models, "")
+        assert list(temporary.iterdir()) == []
+
+    def test_too_large_a_picture_for_the_network_is_refused(self, shared: Site) -> None:
+        models = HubModels(shared.url, "ann/animals", limits=Limits(side_px=128))
+        with pytest.raises(ModelError, match="its network sees 224 px, and up to 128 are shown here"):
+            ask(models, "")
+
+    def test_a_card_without_end_is_left_out(self, shared: Site, models: HubModels) -> None:
+        shared.put("ann/animals", "ann", {"README.md": b"x" * (2 << 20)})
+        shown = models.exhibit(Wanted(), NOBODY)
+        assert (shown.measured, shown.predictor.model.card) == (None, None)
+
+    def test_a_hub_that_is_silent_is_one_sentence(self) -> None:
+        models = HubModels("http://127.0.0.1:9", "ann/animals")
+        with pytest.raises(DownloadError, match=r"^The hub does not answer; try again in a moment\.$"):
+            ask(models, "")
+
+
+class TestLimits:
+    def test_the_environment_may_name_them(self, monkeypatch: pytest.MonkeyPatch) -> None:
+        assert Limits.from_environment() == Limits(models=4, model_bytes=2 << 30)
+        monkeypatch.setenv("TARS_DEMO_MODELS", "9")
+        monkeypatch.setenv("TARS_DEMO_MODEL_BYTES", "1000")
+        assert Limits.from_environment() == Limits(models=9, model_bytes=1000)
+
+    @pytest.mark.parametrize("text", ["0", "-1", "many", "1.5", "²"])
+    def test_what_is_no_number_is_named(self, monkeypatch: pytest.MonkeyPatch, text: str) -> None:
+        monkeypatch.setenv("TARS_DEMO_MODELS", text)
+        with pytest.raises(UsageError, match=r"TARS_DEMO_MODELS=.* is no whole number above 0"):
+            Limits.from_environment()
