@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from typing import Literal, Protocol
@@ -77,6 +77,10 @@ class BlobStore(Protocol):
 
     def delete(self, key: Key) -> None:
         """Remove a blob; one that is not there is as good as removed."""
+        ...
+
+    def withdraw(self, key: Key) -> Callable[[], None]:
+        """Put a blob out of sight in no time, however large it is; what is returned then gives its room back."""
         ...
 
     def keys(self, kind: Kind) -> Iterator[Key]:

@@ -13,7 +13,7 @@ import os
 import secrets
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from threading import Lock
 from typing import IO, get_args
@@ -65,6 +65,16 @@ class LocalBlobs:
     def delete(self, key: Key) -> None:
         """Remove a blob; one that is not there is as good as removed."""
         self._path(key).unlink(missing_ok=True)
+
+    def withdraw(self, key: Key) -> Callable[[], None]:
+        """Take a blob's name from it, in no time; what is returned removes the file.
+
+        Whoever dies between the two leaves it for `sweep`.
+        """
+        nameless = self._incoming / secrets.token_hex(16)
+        with contextlib.suppress(FileNotFoundError):
+            self._path(key).replace(nameless)
+        return lambda: nameless.unlink(missing_ok=True)
 
     def keys(self, kind: Kind) -> Iterator[Key]:
         """All there are, in the order of their names; one folder's names are held at a time."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from threading import Lock
 
@@ -41,6 +41,11 @@ class MemoryBlobs:
     def delete(self, key: Key) -> None:
         """Remove a blob; who has it open keeps its bytes."""
         self._blobs.pop(key, None)
+
+    def withdraw(self, key: Key) -> Callable[[], None]:
+        """Remove a blob; nothing is left to be done."""
+        self.delete(key)
+        return lambda: None
 
     def keys(self, kind: Kind) -> Iterator[Key]:
         """All there are of a kind, by name."""

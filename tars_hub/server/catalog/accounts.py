@@ -2,17 +2,32 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
+from collections.abc import Collection, Iterator
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select, update
 
 from tars_hub.server.catalog.engine import Database
 from tars_hub.server.catalog.interface import TakenError
-from tars_hub.server.catalog.schema import access_requests, members, sessions, token_repositories, tokens, users
+from tars_hub.server.catalog.schema import (
+    access_requests,
+    commits,
+    discussion_events,
+    discussions,
+    members,
+    repositories,
+    repository_commits,
+    repository_likes,
+    sessions,
+    token_repositories,
+    tokens,
+    users,
+)
 from tars_hub.server.catalog.statements import insert_absent
 from tars_hub.server.records import Caller, Member, MemberRole, Role, Token, User
+
+_MOST_SESSIONS = 100  # that one token has at a time; whoever holds it can begin any number
 
 
 class SqlAccounts:
@@ -43,6 +58,12 @@ class SqlAccounts:
             row = connection.execute(select(users).where(users.c.lower_name == name.lower())).first()
         return user_of(row) if row else None
 
+    def user_by_id(self, user_id: int) -> User | None:
+        """Find a user or an organisation."""
+        with self._database.reading() as connection:
+            row = connection.execute(select(users).where(users.c.id == user_id)).first()
+        return user_of(row) if row else None
+
     def users(self) -> list[User]:
         """All of them, organisations too, by name."""
         with self._database.reading() as connection:
@@ -53,10 +74,18 @@ class SqlAccounts:
         with self._database.writing() as connection:
             connection.execute(update(users).where(users.c.id == user_id).values(quota_bytes=quota_bytes))
 
-    def remove_user(self, user_id: int) -> None:
-        """Forget a user or an organisation with tokens, sessions, memberships and likes; repositories stay."""
+    def remove_user(self, user_id: int) -> bool:
+        """Forget a user or an organisation with tokens, sessions, memberships and likes; False if it owns a model."""
+        owner = select(users.c.lower_name).where(users.c.id == user_id).scalar_subquery()
+        owned = select(repositories.c.id).where(repositories.c.lower_namespace == owner).limit(1)
         with self._database.writing() as connection:
+            if connection.execute(owned).first() is not None:
+                return False
+            liked = connection.execute(_liked_by(user_id)).scalars().all()
             connection.execute(delete(users).where(users.c.id == user_id))
+            for repo_id in liked:
+                recount_likes(connection, repo_id)
+            return True
 
     def members(self, organisation_id: int) -> list[Member]:
         """By name."""
@@ -64,6 +93,18 @@ class SqlAccounts:
         question = of_organisation.where(members.c.organisation_id == organisation_id).order_by(users.c.lower_name)
         with self._database.reading() as connection:
             return [Member(user=user_of(row), role=row.role) for row in connection.execute(question)]
+
+    def organisations_of(self, user_id: int) -> list[User]:
+        """Those that a user is in, by name."""
+        joined = select(users).join(members, members.c.organisation_id == users.c.id)
+        question = joined.where(members.c.user_id == user_id).order_by(users.c.lower_name)
+        with self._database.reading() as connection:
+            return [user_of(row) for row in connection.execute(question)]
+
+    def has_traces(self, name: str) -> bool:
+        """Whether a repository, or a commit, a discussion or something said in one bears this name."""
+        with self._database.reading() as connection:
+            return any(connection.execute(question).first() is not None for question in _traces_of(name))
 
     def set_member(self, organisation_id: int, user_id: int, role: MemberRole | None) -> None:
         """Make somebody a member, or of another role; None ends it."""
@@ -114,11 +155,12 @@ class SqlAccounts:
             connection.execute(delete(tokens).where(tokens.c.id == token_id))
 
     def add_session(self, token_id: int, *, digest: str, expires_at: datetime) -> None:
-        """Keep a session by the digest of its text; those that have ended are forgotten."""
+        """Keep a session by the digest of its text; those that have ended, or are too many, are forgotten."""
         now = datetime.now(timezone.utc)
         row = {"digest": digest, "token_id": token_id, "expires_at": expires_at}
         with self._database.writing() as connection:
             connection.execute(delete(sessions).where(sessions.c.expires_at <= now))
+            connection.execute(delete(sessions).where(sessions.c.digest.in_(_crowded_out(token_id))))
             connection.execute(insert(sessions), row)
 
     def remove_session(self, digest: str) -> None:
@@ -171,6 +213,12 @@ def _insert_token(
     return _token(connection, connection.execute(_tokens().where(tokens.c.id == token_id)).one())
 
 
+def _crowded_out(token_id: int) -> Select[tuple[str]]:
+    """Ask for the sessions of a token that must go before it has another; they end first."""
+    own = select(sessions.c.digest).where(sessions.c.token_id == token_id)
+    return own.order_by(sessions.c.expires_at.desc()).offset(_MOST_SESSIONS - 1)
+
+
 def _tokens() -> Select[Any]:
     """Tokens with their users, whose columns have names of their own."""
     of_user = [column.label(f"user_{column.name}") for column in users.c if column.name != "id"]
@@ -210,6 +258,26 @@ def _caller(connection: Connection, token: Token) -> Caller:
         roles={row.lower_name: row.role for row in roles},
         granted=frozenset(connection.execute(granted.where(access_requests.c.user_id == token.user.id)).scalars()),
     )
+
+
+def _liked_by(user_id: int) -> Select[Any]:
+    return select(repository_likes.c.repository_id).where(repository_likes.c.user_id == user_id)
+
+
+def recount_likes(connection: Connection, repo_id: int) -> None:
+    """A repository has as many as there are rows."""
+    counted = select(func.count()).where(repository_likes.c.repository_id == repo_id).scalar_subquery()
+    connection.execute(update(repositories).where(repositories.c.id == repo_id).values(likes=counted))
+
+
+def _traces_of(name: str) -> Iterator[Select[Any]]:
+    """Ask for what bears a name that no foreign key leads to."""
+    lower = name.lower()
+    of_repository = select(repository_commits.c.oid).join(commits, commits.c.oid == repository_commits.c.oid)
+    yield select(repositories.c.id).where(repositories.c.lower_namespace == lower).limit(1)
+    yield select(discussions.c.number).where(func.lower(discussions.c.author) == lower).limit(1)
+    yield select(discussion_events.c.id).where(func.lower(discussion_events.c.author) == lower).limit(1)
+    yield of_repository.where(func.lower(commits.c.author) == lower).limit(1)
 
 
 def user_of(row: Row[Any]) -> User:

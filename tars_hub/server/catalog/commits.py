@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -10,20 +10,38 @@ from sqlalchemy import Connection, Row, and_, delete, select, update
 from sqlalchemy.exc import IntegrityError
 
 from tars_hub.server.catalog.facts import columns_of, retag
-from tars_hub.server.catalog.interface import RefMovedError
+from tars_hub.server.catalog.interface import GoneError, RefMovedError
 from tars_hub.server.catalog.links import mark_committed
-from tars_hub.server.catalog.schema import commits, files, refs, repositories, repository_commits, trees
-from tars_hub.server.catalog.statements import insert_absent
+from tars_hub.server.catalog.offers import require
+from tars_hub.server.catalog.schema import commits, contents, files, refs, repositories, repository_commits, trees
+from tars_hub.server.catalog.statements import insert_absent, rows_among
 from tars_hub.server.records import Commit, File, NewCommit, RefChange
 
 
 def store(connection: Connection, repo_id: int, new: NewCommit) -> None:
-    """Keep a commit with its trees and files; what is there already stays as it is."""
+    """Keep a commit with its trees and files; what is there already stays as it is.
+
+    Raises:
+        GoneError: one of its parents, or the content of one of its files, was freed meanwhile.
+    """
+    require_commits(connection, repo_id, new.commit.parents)
+    require(connection, contents, (file.sha256 for file in new.files))
     insert_absent(connection, commits, [_row(new.commit)])
     insert_absent(connection, repository_commits, [{"repository_id": repo_id, "oid": new.commit.oid}])
     insert_absent(connection, trees, [{"oid": oid, "encoded": encoded} for oid, encoded in new.trees.items()])
     insert_absent(connection, files, [_file_row(file) for file in new.files])
     mark_committed(connection, repo_id, (file.sha256 for file in new.files))
+
+
+def require_commits(connection: Connection, repo_id: int, oids: Iterable[str]) -> None:
+    """Raises GoneError where the repository has not all of these commits."""
+    owned = repository_commits.c
+    wanted = dict.fromkeys(oids)
+    question = select(owned.oid).where(owned.repository_id == repo_id)
+    there = {row.oid for row in rows_among(connection, question, owned.oid, wanted)}
+    missing = next((oid for oid in wanted if oid not in there), None)
+    if missing is not None:
+        raise GoneError(f"commit {missing}")
 
 
 def move_refs(connection: Connection, repo_id: int, changes: Sequence[RefChange]) -> None:

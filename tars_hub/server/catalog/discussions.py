@@ -10,7 +10,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, and_, delete, func, insert, select, update
 
-from tars_hub.server.catalog.commits import move_refs, store, update_repository
+from tars_hub.server.catalog.commits import move_refs, require_commits, store, update_repository
 from tars_hub.server.catalog.engine import Database
 from tars_hub.server.catalog.interface import RefMovedError, StaleError
 from tars_hub.server.catalog.schema import comment_versions, discussion_events, discussions, repositories
@@ -183,6 +183,8 @@ def _begin_ref(connection: Connection, repo_id: int, ref: str, start: str, new: 
     move_refs(connection, repo_id, [RefChange(name=ref, old=None, new=new.commit.oid if new else start)])
     if new is not None:
         store(connection, repo_id, new)
+    else:
+        require_commits(connection, repo_id, [start])
 
 
 def _conditions(

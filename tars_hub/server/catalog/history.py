@@ -7,7 +7,14 @@ from typing import Any
 
 from sqlalchemy import Select, and_, literal, select
 
-from tars_hub.server.catalog.commits import commit_of, file_of, move_refs, store, update_repository
+from tars_hub.server.catalog.commits import (
+    commit_of,
+    file_of,
+    move_refs,
+    require_commits,
+    store,
+    update_repository,
+)
 from tars_hub.server.catalog.engine import Database
 from tars_hub.server.catalog.schema import commits, files, refs, repository_commits, trees
 from tars_hub.server.catalog.statements import rows_among
@@ -35,12 +42,13 @@ class SqlHistory:
             return connection.execute(question).scalar()
 
     def move_refs(self, repo_id: int, changes: Sequence[RefChange]) -> None:
-        """All of them or none. Raises RefMovedError where a ref is not at its `old`."""
+        """All of them or none. Raises RefMovedError where a ref is not at its `old`, GoneError for a lost commit."""
         with self._database.writing() as connection:
             move_refs(connection, repo_id, changes)
+            require_commits(connection, repo_id, (change.new for change in changes if change.new))
 
     def commit(self, repo_id: int, new: NewCommit, changes: Sequence[RefChange]) -> None:
-        """Store a commit and move refs to it, at once. Raises RefMovedError."""
+        """Store a commit and move refs to it, at once. Raises RefMovedError and GoneError."""
         with self._database.writing() as connection:
             move_refs(connection, repo_id, changes)  # first: who was too slow writes nothing
             store(connection, repo_id, new)

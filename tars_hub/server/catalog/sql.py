@@ -16,7 +16,10 @@ from tars_hub.server.catalog.engine import Database
 from tars_hub.server.catalog.history import SqlHistory
 from tars_hub.server.catalog.interface import Accounts, Audience, Contents, Discussions, History, Repositories
 from tars_hub.server.catalog.repositories import SqlRepositories
+from tars_hub.server.catalog.sweeping import SqlSweeping, store_of
+from tars_hub.server.catalog.tidying import Sweeping, Weighing
 from tars_hub.server.catalog.upgrade import Identity, prepare
+from tars_hub.server.catalog.weighing import SqlWeighing
 
 
 class SqlCatalog:
@@ -30,6 +33,8 @@ class SqlCatalog:
         self.contents: Contents = SqlContents(database)
         self.discussions: Discussions = SqlDiscussions(database)
         self.audience: Audience = SqlAudience(database)
+        self.sweeping: Sweeping = SqlSweeping(database)
+        self.weighing: Weighing = SqlWeighing(database)
         self._identity = identity
 
     @classmethod
@@ -58,6 +63,12 @@ class SqlCatalog:
     def instance(self) -> str:
         """32 hex digits drawn when this catalogue was made."""
         return self._identity.instance
+
+    @property
+    def store(self) -> str:
+        """The instance, and after it what was drawn when xorbs were freed last; another process may have done it."""
+        with self.database.reading() as connection:
+            return self.instance + store_of(connection)
 
     @property
     def secret(self) -> bytes:

@@ -35,8 +35,8 @@ def rows_among(
         yield from connection.execute(question.where(column.in_(some)))
 
 
-def batches(values: Iterable[T]) -> Iterator[list[T]]:
+def batches(values: Iterable[T], most: int = _AT_ONCE) -> Iterator[list[T]]:
     """Each value once, as many at a time as one statement takes."""
     unique = list(dict.fromkeys(values))
-    for start in range(0, len(unique), _AT_ONCE):
-        yield unique[start : start + _AT_ONCE]
+    for start in range(0, len(unique), most):
+        yield unique[start : start + most]

@@ -156,3 +156,17 @@ def test_keys_come_by_name_while_blobs_come_and_go(blobs: BlobStore) -> None:
 def test_age_counts_from_the_seal(blobs: BlobStore) -> None:
     keep(blobs, DATA)
     assert 0 <= blobs.age_s(key_of(DATA)) < 60
+
+
+def test_what_is_withdrawn_is_out_of_sight_at_once(blobs: BlobStore) -> None:
+    keep(blobs, DATA)
+    with contextlib.closing(blobs.open(key_of(DATA))) as reading:
+        give_back = blobs.withdraw(key_of(DATA))
+        assert blobs.size(key_of(DATA)) is None
+        assert list(blobs.keys("file")) == []
+        assert keep(blobs, DATA)  # it may come again before the room is given back
+        give_back()
+        give_back()
+        assert reading.read_at(0, len(DATA)) == DATA
+    assert read(blobs, key_of(DATA)) == DATA
+    blobs.withdraw(ELSEWHERE)()

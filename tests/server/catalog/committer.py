@@ -6,7 +6,7 @@ import secrets
 import sys
 
 from tars_hub.server.catalog.sql import SqlCatalog
-from tests.server.catalog.samples import commit, file, step
+from tests.server.catalog.samples import commit, file, keep, step
 
 
 def main(url: str) -> None:
@@ -16,6 +16,7 @@ def main(url: str) -> None:
     while True:
         name = secrets.token_hex(8)
         files = tuple(file(f"{name} {number}") for number in range(20))
+        keep(catalog, *files)
         catalog.history.commit(repo.id, commit(name, parent, files=files), [step(parent, name)])
         sys.stdout.write(f"{repo.id} {name}\n")
         sys.stdout.flush()

@@ -48,9 +48,23 @@ def step(old: str | None, new: str | None, name: str = MAIN) -> RefChange:
     return RefChange(name=name, old=sha1(old) if old else None, new=sha1(new) if new else None)
 
 
+def keep(catalog: Catalog, *files: File) -> None:
+    """The contents of these files."""
+    catalog.contents.add_plain({one.sha256: one.size for one in files})
+
+
+def keep_recipe(catalog: Catalog, made: Recipe, *chunks: str, repo_id: int | None = None) -> None:
+    """A recipe, after the xorbs that it names."""
+    for name in {term.xorb for term in made.terms}:
+        if name not in catalog.contents.xorbs([name]):
+            catalog.contents.add_xorb(Xorb(hash=name, size=1000, unpacked_size=2000, chunks=b""))
+    catalog.contents.add_recipe(made, chunks=chunks, repo_id=repo_id)
+
+
 def push(catalog: Catalog, repo: Repo, name: str, parent: str, **what: object) -> NewCommit:
-    """Commit to the main branch."""
+    """Commit to the main branch, files that are kept."""
     new = commit(name, parent, **what)  # type: ignore[arg-type]
+    keep(catalog, *new.files)
     catalog.history.commit(repo.id, new, [step(parent, name)])
     return new
 

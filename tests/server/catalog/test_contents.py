@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tars_hub.server.catalog.interface import Catalog
 from tars_hub.server.records import Content, Repo
-from tests.server.catalog.samples import commit, file, push, recipe, sha256, xorb
+from tests.server.catalog.samples import commit, file, keep, keep_recipe, push, recipe, sha256, xorb
 
 A = sha256("a")
 
@@ -13,16 +15,16 @@ def test_a_content_is_kept_in_both_forms(catalog: Catalog) -> None:
     assert catalog.contents.get([A]) == {}
     catalog.contents.add_plain({A: 1})
     assert catalog.contents.get([A]) == {A: Content(sha256=A, size=1, plain=True, xet="")}
-    catalog.contents.add_recipe(recipe("a"), chunks=[])
+    keep_recipe(catalog, recipe("a"))
     catalog.contents.add_plain({A: 1})
     assert catalog.contents.get([A]) == {A: Content(sha256=A, size=1, plain=True, xet=recipe("a").hash)}
 
 
 def test_a_recipe_comes_before_the_bytes(catalog: Catalog) -> None:
-    catalog.contents.add_recipe(recipe("a"), chunks=[])
+    keep_recipe(catalog, recipe("a"))
     assert catalog.contents.get([A])[A].plain is False
     catalog.contents.add_plain({A: 1})
-    catalog.contents.add_recipe(recipe("a"), chunks=[])
+    keep_recipe(catalog, recipe("a"))
     assert catalog.contents.get([A]) == {A: Content(sha256=A, size=1, plain=True, xet=recipe("a").hash)}
 
 
@@ -42,15 +44,17 @@ def test_xorbs(catalog: Catalog) -> None:
 
 def test_a_recipe_of_100_000_terms(catalog: Catalog) -> None:
     large = recipe("large", terms=100_000)
-    catalog.contents.add_recipe(large, chunks=[])
+    large = replace(large, terms=tuple(replace(term, xorb=xorb("0").hash) for term in large.terms))
+    keep_recipe(catalog, large)
     assert catalog.contents.recipe(large.hash) == large
     assert catalog.contents.recipe(sha256("none")) is None
 
 
 def test_recipes_are_found_by_chunk_newest_first(catalog: Catalog, repo: Repo) -> None:
+    keep(catalog, file("24"))
     other = catalog.repositories.add("Bob", "Dogs", private=True, first=commit("other", files=(file("24"),)))
     for number in range(25):
-        catalog.contents.add_recipe(recipe(str(number)), chunks=["same", "same", f"own {number}"])
+        keep_recipe(catalog, recipe(str(number)), "same", "same", f"own {number}")
     catalog.contents.link(other.id, [sha256("20")])
     push(catalog, repo, "second", "first", files=(file("24"), file("23")))
     found = catalog.contents.recipes_with("same")
@@ -61,14 +65,15 @@ def test_recipes_are_found_by_chunk_newest_first(catalog: Catalog, repo: Repo) -
 
 
 def test_chunks_can_be_named_later(catalog: Catalog) -> None:
-    catalog.contents.add_recipe(recipe("a"), chunks=["1"])
-    catalog.contents.add_recipe(recipe("b"), chunks=["1", "2"])
-    catalog.contents.add_recipe(recipe("a"), chunks=["1", "2"])
+    keep_recipe(catalog, recipe("a"), "1")
+    keep_recipe(catalog, recipe("b"), "1", "2")
+    keep_recipe(catalog, recipe("a"), "1", "2")
     assert [xet for xet, _ in catalog.contents.recipes_with("2")] == [recipe("b").hash, recipe("a").hash]
 
 
 def test_links_become_committed_and_stay_so(catalog: Catalog, repo: Repo) -> None:
     other = catalog.repositories.add("Bob", "Dogs", private=True, first=commit("other"))
+    keep(catalog, file("a"), file("b"))
     catalog.contents.link(repo.id, [A, sha256("b"), A])
     assert catalog.contents.linked(repo.id, [A, sha256("b"), sha256("c")]) == {A: False, sha256("b"): False}
     push(catalog, repo, "second", "first", files=(file("a"),))
@@ -78,6 +83,7 @@ def test_links_become_committed_and_stay_so(catalog: Catalog, repo: Repo) -> Non
 
 
 def test_links_of_a_repository_that_is_gone(catalog: Catalog, repo: Repo) -> None:
+    keep(catalog, file("a"))
     catalog.repositories.remove(repo.id)
     catalog.contents.link(repo.id, [A])
     assert catalog.contents.linked(repo.id, [A]) == {}
@@ -85,6 +91,7 @@ def test_links_of_a_repository_that_is_gone(catalog: Catalog, repo: Repo) -> Non
 
 def test_thousands_of_links(catalog: Catalog, repo: Repo) -> None:
     many = [sha256(str(number)) for number in range(3000)]
+    catalog.contents.add_plain(dict.fromkeys(many, 1))
     catalog.contents.link(repo.id, many)
     assert catalog.contents.linked(repo.id, many) == dict.fromkeys(many, False)
     catalog.contents.link(repo.id, [])
@@ -94,9 +101,9 @@ def test_all_in_pages(catalog: Catalog) -> None:
     names = sorted(sha256(str(number)) for number in range(7))
     for number in range(7):
         catalog.contents.add_plain({sha256(str(number)): number})
-        catalog.contents.add_recipe(recipe(str(number)), chunks=[])
         catalog.contents.add_xorb(xorb(str(number)))
-    catalog.contents.add_recipe(recipe("not plain"), chunks=[])
+    for name in [*map(str, range(7)), "not plain"]:
+        keep_recipe(catalog, recipe(name))
     assert [content.sha256 for content in catalog.contents.all_plain("", 3)] == names[:3]
     assert [content.sha256 for content in catalog.contents.all_plain(names[2], 100)] == names[3:]
     assert catalog.contents.all_plain(names[6], 100) == []

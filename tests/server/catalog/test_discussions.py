@@ -9,7 +9,7 @@ import pytest
 
 from tars_hub.server.catalog.interface import Catalog, RefMovedError, StaleError
 from tars_hub.server.records import MAIN, Discussion, Facts, NewCommit, NewDiscussion, Proposal, RefChange, Repo
-from tests.server.catalog.samples import commit, file, push, sha1, sha256, step
+from tests.server.catalog.samples import commit, file, keep, push, sha1, sha256, step
 
 NO_ID = f"{7**20:024x}"
 
@@ -26,6 +26,7 @@ def request(first: NewCommit | None = None, *, start: str = "first") -> NewDiscu
 
 def proposed(catalog: Catalog, repo: Repo) -> Discussion:
     """Pull request 1, open, with the commit "asked" on top of "first"."""
+    keep(catalog, file("a"))
     return catalog.discussions.add(repo.id, request(commit("asked", "first", files=(file("a"),))))
 
 

@@ -10,7 +10,7 @@ import pytest
 
 from tars_hub.server.catalog.interface import Catalog, RefMovedError
 from tars_hub.server.records import MAIN, Commit, Ref, Repo
-from tests.server.catalog.samples import NOON, commit, file, push, sha1, sha256, step
+from tests.server.catalog.samples import NOON, commit, file, keep, push, sha1, sha256, step
 
 TAG = "refs/tags/v1"
 
@@ -78,6 +78,7 @@ def test_a_ref_that_is_not_there(catalog: Catalog, repo: Repo, old: str | None, 
     ],
 )
 def test_a_ref_that_is_there(catalog: Catalog, repo: Repo, old: str | None, new: str | None, done: bool) -> None:
+    catalog.history.commit(repo.id, commit("other"), [])
     if done:
         catalog.history.move_refs(repo.id, [step(old, new)])
     else:
@@ -116,6 +117,8 @@ def test_times_and_texts_come_back_exactly(catalog: Catalog, repo: Repo) -> None
         at=datetime(2026, 11, 5, 23, 59, 59, 999999, tzinfo=east),
         message="Title\r\n\n\tbody 'quoted' \"%s\" \x00 end\n",
     )
+    for parent in ("aside", "third"):
+        catalog.history.commit(repo.id, commit(parent), [])
     catalog.history.commit(repo.id, replace(commit("x"), commit=made), [])
     found = catalog.history.find_commit(repo.id, made.oid)
     assert found == made
@@ -188,6 +191,7 @@ def test_a_long_log(catalog: Catalog, repo: Repo) -> None:
 def test_thousands_of_ids(catalog: Catalog, repo: Repo) -> None:
     many = tuple(file(str(number)) for number in range(3000))
     new = replace(commit("second", "first", files=many), trees={sha1(f"t{n}"): str(n).encode() for n in range(3000)})
+    keep(catalog, *many)
     catalog.history.commit(repo.id, new, [step("first", "second")])
     assert catalog.history.files([kept.oid for kept in many]) == {kept.oid: kept for kept in many}
     assert catalog.history.trees(list(new.trees)) == new.trees

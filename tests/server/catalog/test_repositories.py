@@ -6,7 +6,7 @@ import pytest
 
 from tars_hub.server.catalog.interface import Catalog, TakenError
 from tars_hub.server.records import MAIN, Facts, Ref, Repo, Search
-from tests.server.catalog.samples import NOON, commit, file, push, recipe, sha1, sha256, step
+from tests.server.catalog.samples import NOON, commit, file, keep, keep_recipe, push, recipe, sha1, sha256, step
 
 FACTS = Facts(
     pipeline_tag="image-classification",
@@ -20,6 +20,7 @@ FACTS = Facts(
 
 
 def test_what_was_added_is_found(catalog: Catalog) -> None:
+    keep(catalog, file("a"))
     added = catalog.repositories.add(
         "Ann", "Cats", private=True, first=commit("first", facts=FACTS, files=(file("a"),))
     )
@@ -111,9 +112,9 @@ def test_a_name_in_use_is_no_place_to_move_to(catalog: Catalog, repo: Repo) -> N
 
 def test_nothing_is_left_of_a_removed_one(catalog: Catalog) -> None:
     first = commit("first", facts=FACTS, files=(file("a"),))
+    keep(catalog, *first.files)
     repo = catalog.repositories.add("Ann", "Cats", private=False, first=first)
-    catalog.contents.add_plain({sha256("a"): 1})
-    catalog.contents.add_recipe(recipe("a"), chunks=["c"])
+    keep_recipe(catalog, recipe("a"), "c")
     catalog.repositories.move(repo.id, "Ann", "Dogs")
     catalog.repositories.remove(repo.id)
     assert [name_of(catalog, name) for name in ("ann/cats", "ann/dogs")] == ["", ""]

@@ -17,7 +17,7 @@ import pytest
 from tars_hub.server.catalog.interface import Catalog, RefMovedError, TakenError
 from tars_hub.server.catalog.sql import SqlCatalog
 from tars_hub.server.records import MAIN, Repo
-from tests.server.catalog.samples import commit, file, sha1, step
+from tests.server.catalog.samples import commit, file, keep, sha1, step
 
 ROOT = Path(__file__).parents[3]
 THREADS, EACH = 16, 10
@@ -26,6 +26,7 @@ THREADS, EACH = 16, 10
 def commit_until_done(catalog: Catalog, repo: Repo, name: str) -> int:
     """On top of whatever is there; how often somebody else was faster."""
     lost = 0
+    keep(catalog, file(name))
     while True:
         tip = catalog.history.ref(repo.id, MAIN)
         parent = NAMES[tip or ""]

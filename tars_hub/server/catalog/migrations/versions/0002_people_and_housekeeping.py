@@ -105,6 +105,7 @@ def _contents() -> None:
         sqlite_with_rowid=False,
     )
     op.create_index("xorbs_of_recipe", "recipe_xorbs", ["recipe_id"])
+    op.create_index("repositories_by_commit", "repository_commits", ["oid"])
 
 
 def _key(name: str, target: str) -> sa.Column[int]:
