@@ -7,14 +7,10 @@ from typing import Any
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
-from tars_hub.server.errors import RevisionNotFoundError, UnauthorizedError
-from tars_hub.server.hub import Hub
-from tars_hub.server.records import MAIN, Repo, Search
+from tars_hub.server.errors import UnauthorizedError
+from tars_hub.server.routes.people import object_id, storage_of
 from tars_hub.server.routes.web import Ask, route
-from tars_hub.server.rules import revisions
 from tars_hub.server.wire.times import stamp
-
-_MOST = 1000
 
 
 def routes() -> list[BaseRoute]:
@@ -34,7 +30,7 @@ def _whoami(ask: Ask) -> Response:
     access = {"displayName": token.label, "role": token.role, "createdAt": stamp(token.created_at)}
     facts: dict[str, Any] = {
         "type": "user",
-        "id": f"{user.id:024x}",
+        "id": object_id(user.id),
         "name": user.name,
         "fullname": user.name,
         "isPro": False,
@@ -58,31 +54,7 @@ def _own_repositories(ask: Ask) -> Response:
     """What `hf repos ls` shows."""
     if ask.caller.user is None:
         raise UnauthorizedError("log in to see your repositories")
-    name = ask.caller.name
-    found = ask.hub.catalog.repositories.search(Search(namespaces=(name,), author=name, limit=_MOST))
-    used = [_used_bytes(ask.hub, repo) for repo in found]
-    total = sum(used) or 1
-    return JSONResponse(
-        [
-            {
-                "id": repo.full_name,
-                "type": "model",
-                "updatedAt": stamp(repo.updated_at),
-                "visibility": "private" if repo.private else "public",
-                "storage": size,
-                "storagePercent": 100 * size / total,
-            }
-            for repo, size in zip(found, used, strict=True)
-        ]
-    )
-
-
-def _used_bytes(hub: Hub, repo: Repo) -> int:
-    """What the main branch of a repository takes up; nothing where it was removed meanwhile."""
-    try:
-        return revisions.used_bytes(revisions.entries(hub, revisions.commit_at(hub, repo, MAIN)))
-    except RevisionNotFoundError:
-        return 0
+    return storage_of(ask, ask.caller.name)
 
 
 def _no_telemetry(_: Ask) -> Response:

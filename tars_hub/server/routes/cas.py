@@ -1,7 +1,7 @@
 """The store of chunks, as clients with Xet speak to it: https://huggingface.co/docs/xet/api.
 
-Its address holds the catalogue's own id: clients remember by address which chunks a store has, and a hub that
-was restored or begun anew must not be taken for the old one.
+Its address holds the catalogue's own id, and a word that is drawn anew whenever chunks are freed: clients remember by
+address which chunks a store has, and one that was restored, begun anew or tidied must not be taken for the old one.
 """
 
 from __future__ import annotations
@@ -59,7 +59,7 @@ def routes() -> list[BaseRoute]:
 
 
 def cas_url(ask: Ask) -> str:
-    return f"{ask.base}/cas/{ask.hub.catalog.instance}"
+    return f"{ask.base}/cas/{ask.hub.catalog.store}"
 
 
 def _write_token(ask: Ask) -> Response:
@@ -75,17 +75,19 @@ def _token(ask: Ask, *, writes: bool) -> Response:
     if ask.part("revision") != "None":  # what some clients say for a pull request that is yet to be
         revisions.commit_at(ask.hub, repo, ask.part("revision"))
     token, ends = xet.open_session(ask.hub, ask.caller, repo, writes=writes)
+    url = cas_url(ask)
     headers = {
         "X-Xet-Access-Token": token,
         "X-Xet-Token-Expiration": str(ends),
-        "X-Xet-Cas-Url": cas_url(ask),
+        "X-Xet-Cas-Url": url,
         "Cache-Control": "no-store",
     }
-    return JSONResponse({"accessToken": token, "exp": ends, "casUrl": cas_url(ask)}, headers=headers)
+    return JSONResponse({"accessToken": token, "exp": ends, "casUrl": url}, headers=headers)
 
 
 def _session(ask: Ask, *, writes: bool) -> xet.Session:
-    if ask.part("instance") != ask.hub.catalog.instance:
+    # What follows the instance changes when chunks are freed; who began before that goes on.
+    if ask.part("instance").partition("-")[0] != ask.hub.catalog.instance:
         raise NotFoundError("this store of chunks is not the one that was asked for; begin the upload again")
     return xet.session_of(ask.hub, bearer(ask.request), writes=writes)
 
@@ -187,7 +189,7 @@ def _terms(plan: Plan) -> list[dict[str, Any]]:
 
 def _link(ask: Ask, fetch: Fetch) -> str:
     ticket = reconstruction.fetch_ticket(ask.hub, fetch)
-    return f"{cas_url(ask)}/blocks/{fetch.xorb}?ticket={quote(ticket)}"
+    return f"{ask.base}/cas/{ask.hub.catalog.instance}/blocks/{fetch.xorb}?ticket={quote(ticket)}"
 
 
 def _fetch_info(ask: Ask, plan: Plan) -> dict[str, list[dict[str, Any]]]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import binascii
+from contextlib import suppress
 from typing import IO, Any
 
 from starlette.concurrency import run_in_threadpool
@@ -11,7 +12,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
 from tars_hub.server.cards import check_card
-from tars_hub.server.errors import EntryNotFoundError, HubError, TooLargeError
+from tars_hub.server.errors import BusyError, EntryNotFoundError, FreedError, HubError, TooLargeError
 from tars_hub.server.gitobjects import read_pointer
 from tars_hub.server.names import check_path
 from tars_hub.server.records import Commit, Repo
@@ -19,12 +20,14 @@ from tars_hub.server.routes.repos import MODEL
 from tars_hub.server.routes.web import Ask, objects_of, route, spooled_body, streaming_route, text_of
 from tars_hub.server.rules import commits, contents, proposals, revisions
 from tars_hub.server.rules.access import Action, find_repo
+from tars_hub.server.rules.quotas import check_sizes
 from tars_hub.server.rules.revisions import Entry
 from tars_hub.server.uploading import Attributes, Ignored, is_large
 from tars_hub.server.wire.commits import Gone, Header, Large, Regular, read_lines
 
 _FILES_AT_ONCE = 256  # as clients ask; each is held against every pattern
 _TEXT_BYTES = 1 << 20
+_TRIES = 3  # against housekeeping, before the last
 
 
 def routes() -> list[BaseRoute]:
@@ -54,7 +57,10 @@ def _preupload(ask: Ask) -> Response:
     ignore = wanted.get("gitIgnore")
     ignored = Ignored(ignore if isinstance(ignore, str) else _text_file(ask, commit, ".gitignore"))
     attributes = Attributes(_text_file(ask, commit, ".gitattributes"))
+    ask.hub.catalog.contents.offer(contents={entry.file.sha256 for entry in there.values() if entry.file})
     how = [_how(ask, file, there.get(_path(ask, file)), attributes, ignored) for file in files]
+    sizes = [file.get("size", 0) for file, travels in zip(files, how, strict=True) if not travels["shouldIgnore"]]
+    check_sizes(ask.hub, repo, sizes, caller=ask.caller)  # here clients show the reason, at the store of chunks few do
     return JSONResponse({"files": how})
 
 
@@ -121,7 +127,14 @@ def _target(ask: Ask) -> Repo:
 
 
 def _commit_body(ask: Ask, body: IO[bytes]) -> Response:
-    order = _read_order(ask, body)
+    for _ in range(_TRIES):
+        with suppress(BusyError, FreedError):
+            return _commit_order(ask, _read_order(ask, body))
+        body.seek(0)  # small files that were freed as they came are kept again
+    return _commit_order(ask, _read_order(ask, body))
+
+
+def _commit_order(ask: Ask, order: commits.Order) -> Response:
     repo = _target(ask)  # again: rights may have gone while the body came
     if ask.flag("create_pr"):
         start = "main" if ask.part("revision") == "None" else ask.part("revision")

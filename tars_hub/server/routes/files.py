@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 from urllib.parse import parse_qsl, quote
 
+from starlette.background import BackgroundTask
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
@@ -16,10 +17,11 @@ from tars_hub.server.records import Commit, File, Repo
 from tars_hub.server.routes.repos import MODEL
 from tars_hub.server.routes.streams import Streamed
 from tars_hub.server.routes.web import Ask, next_link, route
-from tars_hub.server.rules import contents, revisions
+from tars_hub.server.rules import contents, downloads, revisions
 from tars_hub.server.rules.access import Action, find_repo
 from tars_hub.server.rules.lastly import last_commits
 from tars_hub.server.rules.revisions import Entry
+from tars_hub.server.wire.pictures import PICTURES, RASTER
 from tars_hub.server.wire.times import stamp
 
 _PAGE, _EXPANDED_PAGE = 1000, 50
@@ -43,8 +45,7 @@ def _tree(ask: Ask) -> Response:
     path = ask.part("path").strip("/") if "path" in ask.request.path_params else ""
     found = revisions.entries(ask.hub, commit, path, recursive=ask.flag("recursive"))
     most = _EXPANDED_PAGE if ask.flag("expand") else _PAGE
-    limit = max(ask.number("limit", most, most=most), 1)
-    start = ask.number("cursor", 0, most=1 << 40)
+    start, limit = ask.rows(most=most)
     page = found[start : start + limit]
     headers = next_link(ask, cursor=start + limit) if len(found) > start + limit else {}
     return JSONResponse(_lines(ask, repo.id, commit, page), headers=headers)
@@ -132,7 +133,9 @@ def _resolve(ask: Ask) -> Response:
     status = 206 if span else 200
     if ask.request.method == "HEAD":
         return Response(status_code=status, headers=headers)
-    return Streamed(contents.give(ask.hub, file.sha256, start, end), status, headers)
+    counting = BackgroundTask(downloads.count, ask.hub, repo, commit, path)
+    counted = counting if span is None and downloads.may_count(path) else None
+    return Streamed(contents.give(ask.hub, file.sha256, start, end), status, headers, background=counted)
 
 
 def _headers(commit: Commit, file: File, path: str) -> dict[str, str]:
@@ -141,15 +144,28 @@ def _headers(commit: Commit, file: File, path: str) -> dict[str, str]:
         "X-Repo-Commit": commit.oid,
         "ETag": f'"{file.sha256 if file.lfs else file.oid}"',
         "Accept-Ranges": "bytes",
-        # A stranger's file is never a page of this hub: browsers keep it, and run nothing in it.
-        "Content-Type": "application/octet-stream",
-        "Content-Disposition": f"attachment; filename*=UTF-8''{quote(name, safe='')}",
-        "X-Content-Type-Options": "nosniff",
-        "Content-Security-Policy": "default-src 'none'; sandbox",
-    }
+        # What one caller may see is not for the next: ask again each time, by the ETag.
+        "Cache-Control": "private, no-cache",
+    } | _as_no_page(name)
     if file.lfs:
         headers |= {"X-Linked-Etag": headers["ETag"], "X-Linked-Size": str(file.size)}
     return headers
+
+
+def _as_no_page(name: str) -> dict[str, str]:
+    """A stranger's file is never a page of this hub: browsers keep it, and run nothing in it.
+
+    Pictures are called what they claim to be, so that pages can show them. What is a text within, and could run as a
+    page of its own, is never opened by its own address.
+    """
+    kind = PICTURES.get(f".{name.rpartition('.')[2].lower()}", "application/octet-stream")
+    keeping = "inline" if kind in RASTER.values() else "attachment"
+    return {
+        "Content-Type": kind,
+        "Content-Disposition": f"{keeping}; filename*=UTF-8''{quote(name, safe='')}",
+        "X-Content-Type-Options": "nosniff",
+        "Content-Security-Policy": "default-src 'none'; sandbox",
+    }
 
 
 def _xet_headers(ask: Ask, repo: Repo, commit: Commit, file: File) -> dict[str, str]:

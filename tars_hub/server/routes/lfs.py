@@ -13,7 +13,9 @@ from tars_hub.server.errors import HubError, NotFoundError
 from tars_hub.server.routes.web import Ask, objects_of, route, streaming_route, text_of
 from tars_hub.server.rules import uploads
 from tars_hub.server.rules.access import Action, find_repo
+from tars_hub.server.rules.quotas import check_contents
 from tars_hub.server.rules.uploads import Answer, Wanted
+from tars_hub.server.wire.reading import read_number
 
 MEDIA_TYPE = "application/vnd.git-lfs+json"
 _AT_ONCE = 1000
@@ -43,9 +45,10 @@ def _batch(ask: Ask) -> Response:
     if not isinstance(offered, list):
         raise HubError("'transfers' must be a list")
     if "xet" in offered:
+        check_contents(ask.hub, repo, {each.sha256: each.size for each in wanted}, caller=ask.caller)
         # Older clients leave the choice to the hub. By Xet they send only what is new.
         return _answer("xet", [_facts(each) for each in wanted])
-    answers = uploads.offer(ask.hub, repo, wanted, in_parts="multipart" in offered)
+    answers = uploads.offer(ask.hub, ask.caller, repo, wanted, in_parts="multipart" in offered)
     transfer = "multipart" if any(answer.parts for answer in answers) else "basic"
     return _answer(transfer, [_object(ask, answer) for answer in answers])
 
@@ -89,10 +92,10 @@ async def _put_whole(ask: Ask) -> Response:
 
 
 async def _put_part(ask: Ask) -> Response:
-    number = ask.part("number")
-    if not number.isascii() or not number.isdigit() or len(number) > 5:
+    number = read_number(ask.part("number"), digits=5)
+    if number is None:
         raise HubError("a part has a number")
-    with await run_in_threadpool(lambda: uploads.receive_part(ask.hub, ask.part("ticket"), int(number))) as receiving:
+    with await run_in_threadpool(lambda: uploads.receive_part(ask.hub, ask.part("ticket"), number)) as receiving:
         await pour(ask, receiving)
         tag = await run_in_threadpool(receiving.finish)
     return PlainTextResponse("OK", headers={"ETag": f'"{tag}"'})

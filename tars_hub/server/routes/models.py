@@ -76,8 +76,7 @@ def _file_line(entry: revisions.Entry) -> FileLine:
 def _search(ask: Ask) -> Response:
     expand, full, card = ask.words("expand"), ask.flag("full"), ask.flag("cardData")
     most = _LONG_PAGE if full or card or expand else _PAGE
-    limit = max(ask.number("limit", most, most=most), 1)
-    offset = ask.number("cursor", 0, most=1 << 40)
+    offset, limit = ask.rows(most=most)
     if any(ask.words(name) for name in _ELSEWHERE):
         return JSONResponse([])
     found = ask.hub.catalog.repositories.search(_wanted(ask, offset, limit + 1))

@@ -15,6 +15,7 @@ from tars_hub.server.routes.web import Ask, route, text_of
 from tars_hub.server.rules import comparing, discussions, proposals, revisions
 from tars_hub.server.rules.access import Action, find_repo, permits
 from tars_hub.server.wire import discussions as wire
+from tars_hub.server.wire.reading import read_number
 
 _A_PAGE = 50
 _TYPES: Mapping[str, bool | None] = {"": None, "all": None, "discussion": False, "pull_request": True}
@@ -48,16 +49,17 @@ def _repo(ask: Ask) -> Repo:
     return find_repo(ask.hub, ask.caller, ask.repo_name)
 
 
-def _number(ask: Ask) -> int:
-    text = ask.part("number")
-    if not text.isascii() or not text.isdigit() or len(text) > 9:
-        raise NotFoundError(f"{text[:40]!r} is no number of a discussion")
-    return int(text)
+def number_asked(ask: Ask) -> int:
+    """The discussion of the address. Raises NotFoundError."""
+    number = read_number(ask.part("number"), digits=9)
+    if number is None:
+        raise NotFoundError(f"{ask.part('number')[:40]!r} is no number of a discussion")
+    return number
 
 
 def _list(ask: Ask) -> Response:
     repo = _repo(ask)
-    start = ask.number("p", 0, most=1 << 40) * _A_PAGE
+    start = ask.page * _A_PAGE
     found, count = ask.hub.catalog.discussions.search(
         repo.id,
         pull_requests=_choice(ask, "type", _TYPES),
@@ -90,7 +92,7 @@ def _begin(ask: Ask) -> Response:
 
 def _details(ask: Ask) -> Response:
     repo = _repo(ask)
-    found = discussions.find(ask.hub, repo, _number(ask))
+    found = discussions.find(ask.hub, repo, number_asked(ask))
     conflicts: tuple[str, ...] = ()
     if found.proposal is not None:
         conflicts = proposals.conflicts(ask.hub, repo, found, found.proposal)
@@ -113,18 +115,18 @@ def _told(name: str, event: Event) -> Response:
 
 def _comment(ask: Ask) -> Response:
     text = text_of(ask.json(), "comment")
-    return _told("newMessage", discussions.comment(ask.hub, ask.caller, _repo(ask), _number(ask), text))
+    return _told("newMessage", discussions.comment(ask.hub, ask.caller, _repo(ask), number_asked(ask), text))
 
 
 def _rename(ask: Ask) -> Response:
     title = text_of(ask.json(), "title")
-    return _told("newTitle", discussions.rename(ask.hub, ask.caller, _repo(ask), _number(ask), title))
+    return _told("newTitle", discussions.rename(ask.hub, ask.caller, _repo(ask), number_asked(ask), title))
 
 
 def _change_status(ask: Ask) -> Response:
     wanted = ask.json()
     found = discussions.change_status(
-        ask.hub, ask.caller, _repo(ask), _number(ask), _status(wanted), text_of(wanted, "comment", "")
+        ask.hub, ask.caller, _repo(ask), number_asked(ask), _status(wanted), text_of(wanted, "comment", "")
     )
     return _told("newStatus", found)
 
@@ -140,15 +142,15 @@ def _status(wanted: dict[str, Any]) -> Literal["open", "closed"]:
 
 def _merge(ask: Ask) -> Response:
     text = text_of(ask.json(), "comment", "")
-    return _told("newStatus", proposals.accept(ask.hub, ask.caller, _repo(ask), _number(ask), text))
+    return _told("newStatus", proposals.accept(ask.hub, ask.caller, _repo(ask), number_asked(ask), text))
 
 
 def _edit(ask: Ask) -> Response:
     text = text_of(ask.json(), "content")
-    found = discussions.edit(ask.hub, ask.caller, _repo(ask), _number(ask), ask.part("event"), text)
+    found = discussions.edit(ask.hub, ask.caller, _repo(ask), number_asked(ask), ask.part("event"), text)
     return _told("updatedComment", found)
 
 
 def _hide(ask: Ask) -> Response:
-    found = discussions.hide(ask.hub, ask.caller, _repo(ask), _number(ask), ask.part("event"))
+    found = discussions.hide(ask.hub, ask.caller, _repo(ask), number_asked(ask), ask.part("event"))
     return _told("updatedComment", found)

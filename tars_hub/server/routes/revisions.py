@@ -8,7 +8,7 @@ from typing import Any
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
-from tars_hub.server.records import Repo
+from tars_hub.server.records import BRANCHES, TAGS, Repo
 from tars_hub.server.routes.repos import MODEL
 from tars_hub.server.routes.web import Ask, next_link, route, text_of
 from tars_hub.server.rules import proposals, revisions, squash
@@ -42,9 +42,9 @@ def _refs(ask: Ask) -> Response:
         ]
 
     facts: dict[str, list[dict[str, str]]] = {
-        "branches": named("refs/heads/"),
+        "branches": named(BRANCHES),
         "converts": named("refs/convert/"),
-        "tags": named("refs/tags/"),
+        "tags": named(TAGS),
     }
     if ask.flag("include_prs"):
         facts["pullRequests"] = [{**ref, "name": ref["ref"]} for ref in named("refs/pr/")]
@@ -55,7 +55,7 @@ def _commits(ask: Ask) -> Response:
     repo = find_repo(ask.hub, ask.caller, ask.repo_name)
     start = revisions.commit_at(ask.hub, repo, ask.part("revision"))
     limit = max(ask.number("limit", _COMMITS_A_PAGE, most=_COMMITS_A_PAGE), 1)
-    page = ask.number("p", 0, most=1 << 40)
+    page = ask.page
     found = ask.hub.catalog.history.log(repo.id, start.oid, skip=page * limit, limit=limit + 1)
     formatted = "formatted" in ask.words("expand")
     lines = []

@@ -18,14 +18,15 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from tars_hub.server.errors import EntryNotFoundError, HubError, RangeError, TooLargeError, UnauthorizedError
+from tars_hub.server.errors import BusyError, EntryNotFoundError, HubError, RangeError, TooLargeError, UnauthorizedError
 from tars_hub.server.hub import Hub
 from tars_hub.server.records import Caller
 from tars_hub.server.rules.tokens import caller_of, caller_of_session
-from tars_hub.server.wire.reading import read_json
+from tars_hub.server.wire.reading import read_json, read_number
 
 _STRANGERS_BYTES = 64 << 10
 _IN_MEMORY_BYTES = 1 << 20
+_FAR = 1 << 40  # pages or rows; no list has as many, and databases can still count them
 SESSION_COOKIE = "tars_session"
 _HOST = re.compile(r"[A-Za-z0-9._-]+(:[0-9]{1,5})?|\[[0-9A-Fa-f:.]+\](:[0-9]{1,5})?")
 
@@ -54,6 +55,11 @@ class Ask:
     def repo_name(self) -> str:
         return f"{self.part('namespace')}/{self.part('name')}"
 
+    @property
+    def demo(self) -> str:
+        """The path of the page that tries models, without a slash at its end; empty where there is none."""
+        return str(self.request.app.state.demo)
+
     def flag(self, name: str) -> bool:
         return self.request.query_params.get(name, "").lower() in ("true", "1")
 
@@ -62,9 +68,19 @@ class Ask:
         text = self.request.query_params.get(name)
         if text is None:
             return default
-        if not text.isascii() or not text.isdigit() or len(text) > 18:
+        number = read_number(text, digits=18)
+        if number is None:
             raise HubError(f"{name}={text[:40]!r} is no whole number")
-        return min(int(text), most)
+        return min(number, most)
+
+    @property
+    def page(self) -> int:
+        """Which page of a long list is asked for, from 0."""
+        return self.number("p", 0, most=_FAR)
+
+    def rows(self, *, most: int) -> tuple[int, int]:
+        """After how many rows of a long list the answer is to begin, and how many of them it may have, one at least."""
+        return self.number("cursor", 0, most=_FAR), max(self.number("limit", most, most=most), 1)
 
     def words(self, name: str) -> list[str]:
         """All values of a name of the query, given once each or with commas; `name[]` counts too."""
@@ -179,7 +195,7 @@ def answer_error(_: Request, error: Exception) -> Response:
     """What the client turns into its own exceptions."""
     if not isinstance(error, HubError):
         raise error
-    message = " ".join("".join(char if char.isprintable() else " " for char in str(error)).split())
+    message = one_line(error)
     headers = {"X-Error-Message": message.encode("latin-1", "replace").decode("latin-1")}
     if error.code:
         headers["X-Error-Code"] = error.code
@@ -189,7 +205,14 @@ def answer_error(_: Request, error: Exception) -> Response:
         headers["Content-Range"] = f"bytes */{error.size}"
     if isinstance(error, UnauthorizedError):
         headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, BusyError):
+        headers["Retry-After"] = "1"
     return JSONResponse({"error": message}, error.status, headers)
+
+
+def one_line(error: Exception) -> str:
+    """What an error says, on one line of letters that can be seen."""
+    return " ".join("".join(char if char.isprintable() else " " for char in str(error)).split())
 
 
 def next_link(ask: Ask, **changes: str | int) -> dict[str, str]:
@@ -199,6 +222,11 @@ def next_link(ask: Ask, **changes: str | int) -> dict[str, str]:
     query = "&".join(f"{quote(key)}={quote(value)}" for key, value in params)
     path = ask.request.scope["path"]  # as it came, still quoted
     return {"Link": f'<{ask.base}{path}?{query}>; rel="next"'}
+
+
+def paged(ask: Ask, found: Sequence[dict[str, Any]], offset: int, limit: int) -> Response:
+    """A page of answers, of which one more was looked for to know whether there are others."""
+    return JSONResponse(found[:limit], headers=next_link(ask, cursor=offset + limit) if len(found) > limit else {})
 
 
 def text_of(found: dict[str, Any], key: str, default: str | None = None) -> str:

@@ -6,7 +6,7 @@ from enum import Enum
 
 from tars_hub.server.errors import ForbiddenError, GatedError, RepoNotFoundError, UnauthorizedError
 from tars_hub.server.hub import Hub
-from tars_hub.server.records import Caller, Repo, Search
+from tars_hub.server.records import Caller, Repo, Search, Token
 
 
 class Action(Enum):
@@ -49,8 +49,7 @@ def covers(caller: Caller, repo: Repo) -> bool:
 
 def may_create(caller: Caller, namespace: str) -> bool:
     """Whether the caller may make repositories there; a token for some repositories makes none."""
-    token = caller.token
-    if token is None or token.role != "write" or token.repositories is not None:
+    if caller.token is None or not caller.token.is_whole:
         return False
     return caller.role_in(namespace) in ("write", "admin")
 
@@ -83,10 +82,20 @@ def require(caller: Caller, repo: Repo, action: Action) -> None:
         return
     if repo.gated and action in (Action.DOWNLOAD, Action.PROPOSE):
         raise GatedError(f"access to {repo.full_name} is restricted; its owner can open it")
+    require_writing(caller, repo, action.value)
+    raise ForbiddenError(f"{caller.name} may not {action.value} {repo.full_name}")
+
+
+def require_writing(caller: Caller, repo: Repo, what: str) -> Token:
+    """The caller's token, which must be good for changes of this repository, whatever its holder may do with it.
+
+    Raises:
+        UnauthorizedError, ForbiddenError: it is not.
+    """
     if caller.token is None:
-        raise UnauthorizedError(f"log in to {action.value} {repo.full_name}")
+        raise UnauthorizedError(f"log in to {what} {repo.full_name}")
     if caller.token.role == "read":
-        raise ForbiddenError(f"this token may only read; {action.value} {repo.full_name} with one that may write")
+        raise ForbiddenError(f"this token may only read; {what} {repo.full_name} with one that may write")
     if not covers(caller, repo):
         raise ForbiddenError(f"this token is for other repositories than {repo.full_name}")
-    raise ForbiddenError(f"{caller.name} may not {action.value} {repo.full_name}")
+    return caller.token

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping, Sequence
 
+from tars_hub.server.errors import BusyError
 from tars_hub.server.facts import CONFIG, README, files_wanted, read_facts
 from tars_hub.server.hub import Hub
 from tars_hub.server.records import Commit, Facts, File, NewCommit
 from tars_hub.server.rules.contents import read
 from tars_hub.server.tensors import LENGTH_BYTES, TensorError, header_length, parameters_by_type, read_header
-from tars_hub.server.trees import walk
+from tars_hub.server.trees import REMOVED, walk
 
 # Of all headers of a revision together: Python objects of them take ten times the room. The longest that was seen
 # has 5 MB.
@@ -26,7 +27,7 @@ def facts_at(hub: Hub, new: NewCommit) -> Facts:
     places = {place.path: place.oid for place in walk(load, new.commit.tree) if not place.is_tree}
     known = {file.oid: file for file in new.files}
     known |= hub.catalog.history.files(set(places.values()) - known.keys())
-    return _facts(hub, {path: known[oid] for path, oid in places.items()})
+    return _facts(hub, _by_path(places, known))
 
 
 def facts_of(hub: Hub, commit: Commit) -> Facts:
@@ -36,8 +37,14 @@ def facts_of(hub: Hub, commit: Commit) -> Facts:
 
 def _facts_of(hub: Hub, commit: Commit) -> Facts:
     places = {place.path: place.oid for place in walk(hub.catalog.history.trees, commit.tree) if not place.is_tree}
-    known = hub.catalog.history.files(set(places.values()))
-    return _facts(hub, {path: known[oid] for path, oid in places.items()})
+    return _facts(hub, _by_path(places, hub.catalog.history.files(set(places.values()))))
+
+
+def _by_path(places: Mapping[str, str], known: Mapping[str, File]) -> dict[str, File]:
+    missing = next((oid for oid in places.values() if oid not in known), None)
+    if missing is not None:
+        raise BusyError(f"file {missing} is not there: {REMOVED}")
+    return {path: known[oid] for path, oid in places.items()}
 
 
 def _facts(hub: Hub, files: Mapping[str, File]) -> Facts:

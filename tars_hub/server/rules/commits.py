@@ -12,15 +12,19 @@ from tars_hub.server.errors import (
     BranchMovedError,
     ConflictError,
     EntryNotFoundError,
+    FreedError,
     HubError,
+    NotFoundError,
     TooLargeError,
     UnprocessableError,
 )
 from tars_hub.server.gitobjects import blob_oid, new_commit, pointer
 from tars_hub.server.hub import Hub
 from tars_hub.server.names import check_path
-from tars_hub.server.records import MAIN, Caller, Commit, File, NewCommit, RefChange, Repo
+from tars_hub.server.records import MAIN, Caller, Commit, Facts, File, NewCommit, RefChange, Repo
 from tars_hub.server.rules.cards import facts_at
+from tars_hub.server.rules.freed import naming
+from tars_hub.server.rules.quotas import check_files
 from tars_hub.server.trees import NotAFolderError, Place, change, walk
 from tars_hub.server.wire.commits import Gone, Large
 
@@ -65,10 +69,13 @@ def commit(hub: Hub, caller: Caller, repo: Repo, ref: str, order: Order) -> Comm
     Raises:
         BranchMovedError: `order.parent` names a commit that the branch does not stand at.
         EntryNotFoundError: a file to take out is not there.
-        HubError: a large file was never uploaded to this repository, or something is beyond a limit.
+        FreedError: a content was uploaded so long ago that it was freed just now.
+        HubError: a large file was never uploaded to this repository, or something is beyond a limit or the owner's
+            quota.
     """
     _check(hub, order)
     files = _files(hub, repo, order.operations)
+    check_files(hub, repo, files.values(), caller=caller)
     for _ in range(_TRIES):
         head = _head(hub, repo, ref)
         if order.parent and not _is_named(head, order.parent):
@@ -83,14 +90,22 @@ def commit(hub: Hub, caller: Caller, repo: Repo, ref: str, order: Order) -> Comm
             raise
         if new is None:
             return head
-        facts = facts_at(hub, new) if ref == MAIN else None
+        facts = _facts(hub, new) if ref == MAIN else None
         new = NewCommit(commit=new.commit, trees=new.trees, files=new.files, facts=facts)
         try:
-            hub.catalog.history.commit(repo.id, new, [RefChange(name=ref, old=head.oid, new=new.commit.oid)])
+            with naming():
+                hub.catalog.history.commit(repo.id, new, [RefChange(name=ref, old=head.oid, new=new.commit.oid)])
         except RefMovedError:
             continue  # somebody was faster: the same changes go on top of theirs
         return new.commit
     raise ConflictError(f"{ref} of {repo.full_name} moves too fast; try again")
+
+
+def _facts(hub: Hub, new: NewCommit) -> Facts:
+    try:
+        return facts_at(hub, new)
+    except NotFoundError as error:
+        raise FreedError(f"{error}; upload it again") from None
 
 
 def prepare(hub: Hub, caller: Caller, repo: Repo, head: Commit, order: Order) -> NewCommit | None:
@@ -99,7 +114,9 @@ def prepare(hub: Hub, caller: Caller, repo: Repo, head: Commit, order: Order) ->
     Raises like `commit`, but for what the branch is at.
     """
     _check(hub, order)
-    return _next(hub, caller, head, order, _files(hub, repo, order.operations))
+    files = _files(hub, repo, order.operations)
+    check_files(hub, repo, files.values(), caller=caller)
+    return _next(hub, caller, head, order, files)
 
 
 def _check(hub: Hub, order: Order) -> None:

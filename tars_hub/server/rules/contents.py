@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Generator, Iterable, Iterator
+from collections.abc import Callable, Generator, Iterable, Iterator
 from contextlib import closing
 
-from tars_hub.server.blobs.interface import Key, Reading
-from tars_hub.server.errors import HubError, NotFoundError
+from tars_hub.server.blobs.interface import Key, Kind, Reading, Writing
+from tars_hub.server.errors import BusyError, HubError, NotFoundError
 from tars_hub.server.gitobjects import blob_oid
 from tars_hub.server.hub import Hub
 from tars_hub.server.records import Content, File, Recipe, Term
+from tars_hub.server.rules.freed import arriving
 from tars_hub.server.xet.chunks import ChunkTable
 from tars_hub.server.xet.xorb import decode_chunks
 
@@ -18,14 +19,20 @@ PIECE_BYTES = 1 << 20
 ANSWER_BYTES = 256 << 10  # each client that reads slowly has a few of these waiting for it
 _WELL_PACKED = 0.9
 _PLAIN_BYTES = 50 * 10**9  # the most that clients fetch without Xet
+_TRIES = 5  # against housekeeping that frees the very bytes that come again
 _CHUNKS_AT_ONCE, _CHUNKS_AN_ANSWER = 16, 4  # of 64 KiB on the average
 
 
 def keep_small(hub: Hub, data: bytes) -> File:
     """Keep a file that git holds as it is."""
-    file = store_small(hub, data)
-    note_small(hub, [file])
-    return file
+    for _ in range(_TRIES):
+        file = store_small(hub, data)
+        try:
+            note_small(hub, [file])
+        except BusyError:
+            continue
+        return file
+    raise BusyError("housekeeping frees what is sent; send it again")
 
 
 def store_small(hub: Hub, data: bytes) -> File:
@@ -34,13 +41,25 @@ def store_small(hub: Hub, data: bytes) -> File:
     if hub.blobs.size(Key("file", sha256)) != len(data):
         with hub.blobs.writing() as writing:
             writing.write(data)
-            writing.seal(Key("file", sha256))
+            seal_file(hub, writing, sha256)
     return File(oid=blob_oid(data), sha256=sha256, size=len(data), lfs=False)
 
 
 def note_small(hub: Hub, files: Iterable[File]) -> None:
-    """Make files known whose bytes were stored."""
-    hub.catalog.contents.add_plain({file.sha256: file.size for file in files})
+    """Make files known whose bytes were stored. Raises BusyError where some were freed since."""
+    with arriving():
+        hub.catalog.contents.add_plain({file.sha256: file.size for file in files}, is_there=is_there(hub, "file"))
+
+
+def is_there(hub: Hub, kind: Kind) -> Callable[[str], bool]:
+    """Whether the blobs have one of this name."""
+    return lambda name: hub.blobs.size(Key(kind, name)) is not None
+
+
+def seal_file(hub: Hub, writing: Writing, sha256: str) -> None:
+    """Seal a content of one piece; where its bytes are new, it is whole again, whatever was found before."""
+    if writing.seal(Key("file", sha256)):
+        hub.damaged.forget(sha256)
 
 
 def content_of(hub: Hub, sha256: str) -> Content:

@@ -48,6 +48,7 @@ def chunks_near(hub: Hub, session: Session, chunk: str, *, upload: str) -> bytes
     runs = _runs(hub, recipes, most)
     if not runs:
         return None
+    hub.catalog.contents.offer(xorbs=runs)
     kept = {name: ChunkTable.unpack(xorb.chunks) for name, xorb in hub.catalog.contents.xorbs(runs).items()}
     tables = [(name, kept[name].hiding_all_but(known)) for name, known in runs.items() if name in kept]
     key = hashlib.sha256(hub.catalog.secret + session.caller.name.encode()).digest()

@@ -19,6 +19,7 @@ from tars_hub.server.errors import (
 from tars_hub.server.hub import Hub
 from tars_hub.server.records import Caller, Discussion, Event, EventKind, NewDiscussion, Repo
 from tars_hub.server.rules.access import Action, permits, require
+from tars_hub.server.rules.freed import naming
 
 TITLE_LETTERS = 500
 COMMENT_BYTES = 64 << 10
@@ -52,7 +53,8 @@ def begin(hub: Hub, caller: Caller, repo: Repo, title: str, description: str) ->
 def add(hub: Hub, repo: Repo, new: NewDiscussion) -> Discussion:
     """Store what was checked. Raises ConflictError where the repository is gone."""
     try:
-        return hub.catalog.discussions.add(repo.id, new)
+        with naming():
+            return hub.catalog.discussions.add(repo.id, new)
     except RefMovedError:
         raise ConflictError(f"{repo.full_name} was removed meanwhile") from None
 

@@ -26,8 +26,10 @@ from tars_hub.server.rules import commits, discussions
 from tars_hub.server.rules.access import Action, permits, require
 from tars_hub.server.rules.cards import facts_at, facts_of
 from tars_hub.server.rules.comparing import files_of
+from tars_hub.server.rules.freed import naming
 from tars_hub.server.rules.revisions import branch_ref, commit_at
 from tars_hub.server.trees import change
+from tars_hub.server.wire.reading import read_number
 
 _PREFIX = "refs/pr/"
 _TRIES = 50  # against others who commit to the same branch without a pause
@@ -113,18 +115,14 @@ def require_pusher(hub: Hub, caller: Caller, repo: Repo, ref: str) -> None:
         require(caller, repo, Action.WRITE)
         return
     require(caller, repo, Action.PROPOSE)
-    number = ref.removeprefix(_PREFIX)
-    found = hub.catalog.discussions.find(repo.id, int(number)) if _is_number(number) else None
+    number = read_number(ref.removeprefix(_PREFIX), digits=9)
+    found = hub.catalog.discussions.find(repo.id, number) if number is not None else None
     if found is None or found.proposal is None or found.ref != ref:
         raise RevisionNotFoundError(f"Invalid rev id: {repo.full_name} has no pull request {ref[:200]!r}")
     if found.author != caller.name and not permits(caller, repo, Action.WRITE):
         raise ForbiddenError(f"{caller.name} may not commit to {ref}; {found.author} may; open a pull request instead")
     if found.status in ("closed", "merged"):
         raise ConflictError(f"pull request {number} is {found.status}, and takes no more commits")
-
-
-def _is_number(text: str) -> bool:
-    return text.isascii() and text.isdigit() and len(text) < 10
 
 
 def head_of(hub: Hub, repo: Repo, found: Discussion, proposal: Proposal) -> Commit:
@@ -188,9 +186,10 @@ def accept(hub: Hub, caller: Caller, repo: Repo, number: int, text: str = "") ->
             RefChange(name=found.ref, old=theirs.oid, new=theirs.oid),
         ]
         try:
-            return hub.catalog.discussions.merge(
-                repo.id, number, author=caller.name, head=theirs.oid, new=new, changes=steps, comment=text
-            )
+            with naming():
+                return hub.catalog.discussions.merge(
+                    repo.id, number, author=caller.name, head=theirs.oid, new=new, changes=steps, comment=text
+                )
         except (RefMovedError, StaleError):
             continue  # somebody committed to one of the two, or closed it
     raise ConflictError(f"{proposal.base} of {repo.full_name} moves too fast; try again")

@@ -12,6 +12,8 @@ from tars_hub.server.names import check_namespace, check_repo_name
 from tars_hub.server.records import Caller, Facts, Gated, NewCommit, Repo
 from tars_hub.server.rules.access import Action, find_repo, may_create
 from tars_hub.server.rules.contents import keep_small
+from tars_hub.server.rules.freed import arriving
+from tars_hub.server.rules.quotas import check_move
 from tars_hub.server.trees import EMPTY_TREE, change
 from tars_hub.server.uploading import GITATTRIBUTES
 
@@ -43,18 +45,24 @@ def create(hub: Hub, caller: Caller, *, namespace: str, name: str, private: bool
     check_namespace(namespace)
     check_repo_name(name)
     owner = _namespace(hub, caller, namespace)
-    blob = keep_small(hub, GITATTRIBUTES.encode())
-    root, trees = change(hub.catalog.history.trees, EMPTY_TREE, {".gitattributes": blob.oid})
-    now = datetime.now(timezone.utc)
-    commit = new_commit(tree=root, parents=(), author=caller.name, at=now, message="initial commit")
-    first = NewCommit(commit=commit, trees=trees, files=(blob,), facts=Facts())
     try:
-        return hub.catalog.repositories.add(owner, name, private=private, first=first)
+        return _add(hub, caller, owner, name, private=private)
     except TakenError:
         found = hub.catalog.repositories.find(f"{namespace}/{name}")
         if found is None:
             raise ConflictError(f"{namespace}/{name} was made or removed by somebody else meanwhile") from None
         raise RepoExistsError(found) from None
+
+
+def _add(hub: Hub, caller: Caller, owner: str, name: str, *, private: bool) -> Repo:
+    """Raises TakenError."""
+    blob = keep_small(hub, GITATTRIBUTES.encode())
+    root, trees = change(hub.catalog.history.trees, EMPTY_TREE, {".gitattributes": blob.oid})
+    now = datetime.now(timezone.utc)
+    commit = new_commit(tree=root, parents=(), author=caller.name, at=now, message="initial commit")
+    first = NewCommit(commit=commit, trees=trees, files=(blob,), facts=Facts())
+    with arriving():
+        return hub.catalog.repositories.add(owner, name, private=private, first=first)
 
 
 def _namespace(hub: Hub, caller: Caller, name: str) -> str:
@@ -77,6 +85,7 @@ def move(hub: Hub, caller: Caller, *, source: str, target: str) -> Repo:
     check_namespace(namespace)
     check_repo_name(name)
     owner = _namespace(hub, caller, namespace)
+    check_move(hub, repo, owner)
     try:
         hub.catalog.repositories.move(repo.id, owner, name)
     except TakenError:

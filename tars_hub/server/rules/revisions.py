@@ -8,6 +8,7 @@ from dataclasses import dataclass
 
 from tars_hub.server.catalog.interface import RefMovedError
 from tars_hub.server.errors import (
+    BusyError,
     ConflictError,
     EntryNotFoundError,
     ForbiddenError,
@@ -15,8 +16,9 @@ from tars_hub.server.errors import (
 )
 from tars_hub.server.hub import Hub
 from tars_hub.server.names import check_ref
-from tars_hub.server.records import MAIN, Commit, File, RefChange, Repo
-from tars_hub.server.trees import Place, find, find_many, walk
+from tars_hub.server.records import BRANCHES, MAIN, TAGS, Commit, File, RefChange, Repo
+from tars_hub.server.rules.freed import naming
+from tars_hub.server.trees import REMOVED, Place, find, find_many, walk
 
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
 
@@ -36,18 +38,21 @@ def commit_at(hub: Hub, repo: Repo, revision: str) -> Commit:
     Raises:
         RevisionNotFoundError: nothing of that name in this repository.
     """
+    # Twice: a branch may have left the commit that it stood at, and that commit may be freed by now.
+    commit = _commit_at(hub, repo, revision) or _commit_at(hub, repo, revision)
+    if commit is None:
+        raise RevisionNotFoundError(f"Invalid rev id: {repo.full_name} has no branch, tag or commit {revision[:200]!r}")
+    return commit
+
+
+def _commit_at(hub: Hub, repo: Repo, revision: str) -> Commit | None:
     history = hub.catalog.history
     oid = None
     for name in _ref_names(revision):
         oid = oid or history.ref(repo.id, name)
-    commit = None
     if oid is not None:
-        commit = history.find_commit(repo.id, oid)
-    elif _COMMIT.fullmatch(revision):
-        commit = history.find_commit(repo.id, revision)
-    if commit is None:
-        raise RevisionNotFoundError(f"Invalid rev id: {repo.full_name} has no branch, tag or commit {revision[:200]!r}")
-    return commit
+        return history.find_commit(repo.id, oid)
+    return history.find_commit(repo.id, revision) if _COMMIT.fullmatch(revision) else None
 
 
 def _ref_names(revision: str) -> tuple[str, ...]:
@@ -55,7 +60,7 @@ def _ref_names(revision: str) -> tuple[str, ...]:
         return (MAIN,)
     if revision.startswith("refs/"):
         return (revision,)
-    return f"refs/heads/{revision}", f"refs/tags/{revision}"
+    return f"{BRANCHES}{revision}", f"{TAGS}{revision}"
 
 
 def branch_ref(hub: Hub, repo: Repo, revision: str) -> str:
@@ -64,7 +69,7 @@ def branch_ref(hub: Hub, repo: Repo, revision: str) -> str:
     Raises:
         RevisionNotFoundError: none of these.
     """
-    full = revision if revision.startswith(("refs/heads/", "refs/pr/")) else f"refs/heads/{revision}"
+    full = revision if revision.startswith((BRANCHES, "refs/pr/")) else f"{BRANCHES}{revision}"
     if hub.catalog.history.ref(repo.id, full) is None:
         raise RevisionNotFoundError(f"Invalid rev id: {repo.full_name} has no branch {revision[:200]!r} to commit to")
     return full
@@ -76,16 +81,28 @@ def entries(hub: Hub, commit: Commit, path: str = "", *, recursive: bool = True)
     Raises:
         EntryNotFoundError: no such folder; a file is none.
     """
+    return entries_of(hub, places(hub, commit, path, recursive=recursive))
+
+
+def places(hub: Hub, commit: Commit, path: str = "", *, recursive: bool = False) -> list[Place]:
+    """Where what lies below a folder of a revision is, and nothing more of it. Raises EntryNotFoundError."""
     load = hub.catalog.history.trees
     top = find(load, commit.tree, path)
     if top is None or not top.is_tree:
         raise EntryNotFoundError(f"{path[:200]!r} is no folder of this revision", commit.oid)
-    return list(_entries(hub, list(walk(load, top.oid, within=top.path, recursive=recursive))))
+    return list(walk(load, top.oid, within=top.path, recursive=recursive))
+
+
+def entries_of(hub: Hub, places: list[Place]) -> list[Entry]:
+    """What stands at these places."""
+    return list(_entries(hub, places))
 
 
 def _entries(hub: Hub, places: list[Place]) -> Iterator[Entry]:
     files = hub.catalog.history.files({place.oid for place in places if not place.is_tree})
     for place in places:
+        if not place.is_tree and place.oid not in files:
+            raise BusyError(f"file {place.oid} is not there: {REMOVED}")
         yield Entry(place.path, place.oid, None if place.is_tree else files[place.oid])
 
 
@@ -119,32 +136,33 @@ def file_at(hub: Hub, commit: Commit, path: str) -> File:
 
 def add_branch(hub: Hub, repo: Repo, name: str, start: str | None) -> None:
     """Make a branch at a revision, by default where main is. Raises ConflictError if it is there."""
-    _add_ref(hub, repo, "refs/heads/", name, commit_at(hub, repo, start or "main"))
+    _add_ref(hub, repo, BRANCHES, name, commit_at(hub, repo, start or "main"))
 
 
 def add_tag(hub: Hub, repo: Repo, name: str, revision: str) -> None:
     """Name a revision. Raises ConflictError if the tag is there."""
-    _add_ref(hub, repo, "refs/tags/", name, commit_at(hub, repo, revision))
+    _add_ref(hub, repo, TAGS, name, commit_at(hub, repo, revision))
 
 
 def _add_ref(hub: Hub, repo: Repo, kind: str, name: str, commit: Commit) -> None:
     check_ref(name)
     try:
-        hub.catalog.history.move_refs(repo.id, [RefChange(name=kind + name, old=None, new=commit.oid)])
+        with naming():
+            hub.catalog.history.move_refs(repo.id, [RefChange(name=kind + name, old=None, new=commit.oid)])
     except RefMovedError:
         raise ConflictError(f"Reference {kind}{name} already exists") from None
 
 
 def remove_branch(hub: Hub, repo: Repo, name: str) -> None:
     """Forget a branch; main stays."""
-    if f"refs/heads/{name}" == MAIN:
+    if f"{BRANCHES}{name}" == MAIN:
         raise ForbiddenError(f"Cannot delete {MAIN}")
-    _remove_ref(hub, repo, f"refs/heads/{name}")
+    _remove_ref(hub, repo, f"{BRANCHES}{name}")
 
 
 def remove_tag(hub: Hub, repo: Repo, name: str) -> None:
     """Forget a tag."""
-    _remove_ref(hub, repo, f"refs/tags/{name}")
+    _remove_ref(hub, repo, f"{TAGS}{name}")
 
 
 def _remove_ref(hub: Hub, repo: Repo, full: str) -> None:

@@ -9,6 +9,7 @@ from tars_hub.server.errors import ConflictError
 from tars_hub.server.gitobjects import new_commit
 from tars_hub.server.hub import Hub
 from tars_hub.server.records import Caller, Commit, NewCommit, RefChange, Repo
+from tars_hub.server.rules.freed import naming
 from tars_hub.server.rules.revisions import branch_ref, commit_at
 
 
@@ -25,7 +26,8 @@ def squash(hub: Hub, caller: Caller, repo: Repo, branch: str, message: str = "")
     )
     change = RefChange(name=ref, old=head.oid, new=made.oid)
     try:
-        hub.catalog.history.commit(repo.id, NewCommit(commit=made, trees={}, files=()), [change])
+        with naming():
+            hub.catalog.history.commit(repo.id, NewCommit(commit=made, trees={}, files=()), [change])
     except RefMovedError:
         raise ConflictError(f"{branch} was moved by somebody else meanwhile; try again") from None
     return made

@@ -9,7 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta, timezone
 
-from tars_hub.server.errors import ConflictError, ForbiddenError, HubError, NotFoundError, UnauthorizedError
+from tars_hub.server.errors import (
+    ConflictError,
+    ForbiddenError,
+    HubError,
+    NotFoundError,
+    RepoNotFoundError,
+    UnauthorizedError,
+)
 from tars_hub.server.hub import Hub
 from tars_hub.server.names import check_namespace
 from tars_hub.server.records import Caller, Repo, Role, Token
@@ -20,6 +27,7 @@ _ALPHABET = string.ascii_letters + string.digits
 _TOKEN_LETTERS = 40  # of 62: about 238 bits, so that a plain hash of it cannot be turned back
 _LONGEST_LABEL = 100
 _SESSION_DAYS = 30
+_MOST_OWN = 500  # tokens of one user, who makes them with another; all are read to be listed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -43,11 +51,19 @@ def add_first(hub: Hub, name: str, token: str) -> None:
 
     Raises:
         UnprocessableError: the name will not do.
-        ConflictError: there is a token already.
+        ConflictError: there is a token already, or the name is an organisation's.
     """
-    check_namespace(name)
+    check_first_name(hub, name)
     if hub.catalog.accounts.add_first(name, digest=_digest(token), role="write", label="first") is None:
         raise ConflictError("this hub has its first token already")
+
+
+def check_first_name(hub: Hub, name: str) -> None:
+    """Raises UnprocessableError or ConflictError unless the first token may be this user's."""
+    check_namespace(name)
+    there = hub.catalog.accounts.user(name)
+    if there is not None and there.organisation:
+        raise ConflictError(f"{there.name} is an organisation, which has no tokens; name a user")
 
 
 def new_token() -> str:
@@ -90,6 +106,7 @@ def create_own_token(hub: Hub, caller: Caller, wish: Wish) -> str:
 
     Raises:
         UnauthorizedError, ForbiddenError: the caller may not make tokens, or not such a one.
+        ConflictError: the caller has too many.
         RepoNotFoundError: the caller may not read one of the repositories.
     """
     own = require_whole(caller, "make tokens")
@@ -98,6 +115,8 @@ def create_own_token(hub: Hub, caller: Caller, wish: Wish) -> str:
         raise ForbiddenError(
             f"the token you came with ends at {own.expires_at:%Y-%m-%d %H:%M} UTC; no other may outlast it"
         )
+    if len(hub.catalog.accounts.tokens(own.user.id)) >= _MOST_OWN:
+        raise ConflictError(f"{own.user.name} has {_MOST_OWN} tokens, and may have no more; revoke those not in use")
     repos = [find_repo(hub, caller, name, Action.READ) for name in wish.repositories]
     return create_token(
         hub, own.user.name, role=wish.role, label=wish.label, repositories=repos or None, expires_at=ends
@@ -111,6 +130,15 @@ def ending(days: int | None) -> datetime | None:
     if not 1 <= days <= 36_500:
         raise HubError(f"a token lasts for 1 to 36,500 days, not {days}")
     return datetime.now(timezone.utc) + timedelta(days=days)
+
+
+def repositories_named(hub: Hub, names: Sequence[str]) -> list[Repo]:
+    """Repositories by their full names, for whoever runs the hub. Raises RepoNotFoundError."""
+    found = [(name, hub.catalog.repositories.find(name)) for name in names]
+    missing = [name for name, repo in found if repo is None]
+    if missing:
+        raise RepoNotFoundError(f"there is no repository {missing[0][:200]!r} here")
+    return [repo for _, repo in found if repo is not None]
 
 
 def revoke(hub: Hub, caller: Caller, token_id: int) -> Token:
@@ -128,6 +156,19 @@ def revoke(hub: Hub, caller: Caller, token_id: int) -> Token:
     return token
 
 
+def revoke_any(hub: Hub, token_id: int) -> Token:
+    """Take back anybody's token, with the sessions that began with it; for whoever runs the hub.
+
+    Raises:
+        NotFoundError: there is none.
+    """
+    token = hub.catalog.accounts.token_by_id(token_id)
+    if token is None:
+        raise NotFoundError(f"there is no token {token_id} here; `tars hub token list USER` names them")
+    hub.catalog.accounts.remove_token(token_id)
+    return token
+
+
 def require_whole(caller: Caller, what: str) -> Token:
     """The caller's token, which must be one that may write, for all repositories.
 
@@ -136,7 +177,7 @@ def require_whole(caller: Caller, what: str) -> Token:
     """
     if caller.token is None:
         raise UnauthorizedError(f"log in to {what}")
-    if caller.token.role != "write" or caller.token.repositories is not None:
+    if not caller.token.is_whole:
         raise ForbiddenError(f"{what} with a token that may write, and is for all repositories")
     return caller.token
 

@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from tars_hub.server.blobs.interface import Key
 from tars_hub.server.errors import ConflictError, HubError, TooLargeError
 from tars_hub.server.hub import Hub
-from tars_hub.server.records import Repo
-from tars_hub.server.rules.contents import PIECE_BYTES
+from tars_hub.server.records import Caller, Repo
+from tars_hub.server.rules.contents import PIECE_BYTES, is_there, seal_file
+from tars_hub.server.rules.freed import arriving
 from tars_hub.server.rules.incoming import Incoming
+from tars_hub.server.rules.quotas import check_contents
 from tars_hub.server.signing import random_name
 
 _WHOLE, _PARTS = "lfs upload", "lfs parts"
@@ -44,13 +46,16 @@ class Answer:
     parts: int
 
 
-def offer(hub: Hub, repo: Repo, wanted: Sequence[Wanted], *, in_parts: bool) -> list[Answer]:
+def offer(hub: Hub, caller: Caller, repo: Repo, wanted: Sequence[Wanted], *, in_parts: bool) -> list[Answer]:
     """For each content, how it is to be uploaded.
 
     Raises:
-        TooLargeError: beyond the limit for one file.
+        TooLargeError: beyond the limit for one file, or the owner's quota.
     """
+    check_contents(hub, repo, {each.sha256: each.size for each in wanted}, caller=caller)
     linked = hub.catalog.contents.linked(repo.id, {each.sha256 for each in wanted})
+    hub.catalog.contents.offer(contents=linked)
+    linked = hub.catalog.contents.linked(repo.id, linked)  # what is there by now stays
     return [_answer(hub, repo, each, each.sha256 in linked, in_parts) for each in wanted]
 
 
@@ -87,14 +92,24 @@ class Receiving(Incoming):
         self.writing.write(data)
 
     def finish(self) -> None:
-        """Keep the content, and let the repository name it. Raises HubError unless it is what was promised."""
+        """Keep the content, and let the repository name it.
+
+        Raises:
+            HubError: it is not what was promised.
+            QuotaError: the repository's owner has no room for it any more.
+            BusyError: the same bytes were freed as they came again.
+        """
         if self._size != self._wanted.size:
             raise HubError(f"{self._size} bytes arrived, {self._wanted.size} were announced; upload it again")
         if self._hash.hexdigest() != self._wanted.sha256:
             raise HubError(f"what arrived is not {self._wanted.sha256}; upload it again")
-        self.writing.seal(Key("file", self._wanted.sha256))
-        self.hub.catalog.contents.add_plain({self._wanted.sha256: self._wanted.size})
-        self.hub.catalog.contents.link(self._repo_id, [self._wanted.sha256])
+        repo = self.hub.catalog.repositories.by_id(self._repo_id)
+        if repo is not None:
+            check_contents(self.hub, repo, {self._wanted.sha256: self._size})
+        seal_file(self.hub, self.writing, self._wanted.sha256)
+        sizes, there = {self._wanted.sha256: self._wanted.size}, is_there(self.hub, "file")
+        with arriving():
+            self.hub.catalog.contents.add_plain(sizes, is_there=there, repo_id=self._repo_id)
 
 
 def receive_whole(hub: Hub, ticket: str) -> Receiving:

@@ -13,12 +13,15 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from tars_hub.server.blobs.interface import Key
+from tars_hub.server.catalog.interface import GoneError
 from tars_hub.server.errors import ForbiddenError, HubError, NotFoundError, UnauthorizedError
 from tars_hub.server.hub import Hub
 from tars_hub.server.records import Caller, Recipe, Repo, Term, Xorb
 from tars_hub.server.rules.access import Action, permits
-from tars_hub.server.rules.contents import chunk_table, read_recipe
+from tars_hub.server.rules.contents import chunk_table, is_there, read_recipe
+from tars_hub.server.rules.freed import arriving
 from tars_hub.server.rules.incoming import Incoming
+from tars_hub.server.rules.quotas import check_contents
 from tars_hub.server.rules.runs import Run, merged
 from tars_hub.server.rules.uploads import check_size
 from tars_hub.server.xet.chunks import ChunkTable
@@ -86,13 +89,15 @@ class ReceivingXorb(Incoming):
         self.writing.write(self._receiver.feed(data))
 
     def finish(self) -> None:
-        """Keep the xorb. Raises HubError unless it is what its name says."""
+        """Keep the xorb. Raises HubError unless it is what its name says, BusyError where it was freed as it came."""
         received = self._receiver.finish()
         if received.hash != self._name:
             raise HubError(f"what arrived is xorb {received.hash}, not {self._name}")
-        self.writing.seal(Key("xorb", received.hash))
+        self.writing.seal(Key("xorb", self._name))
         packed, size, unpacked = received.chunks.pack(), received.size_bytes, received.unpacked_bytes
-        self.hub.catalog.contents.add_xorb(Xorb(hash=received.hash, size=size, unpacked_size=unpacked, chunks=packed))
+        xorb = Xorb(hash=self._name, size=size, unpacked_size=unpacked, chunks=packed)
+        with arriving():
+            self.hub.catalog.contents.add_xorb(xorb, is_there=is_there(self.hub, "xorb"))
 
 
 def add_shard(hub: Hub, session: Session, shard: Shard) -> Iterator[tuple[int, int]]:
@@ -100,13 +105,20 @@ def add_shard(hub: Hub, session: Session, shard: Shard) -> Iterator[tuple[int, i
 
     Raises:
         HubError: a file is not what the shard says.
+        QuotaError: the repository's owner has no room for them.
     """
     total = sum(term.unpacked_bytes for file in shard.files for term in file.terms)
+    check_contents(hub, session.repo, _sizes(shard), caller=session.caller)
     done = 0
     for file in shard.files:
         for count in _add_file(hub, session, file):
             done += count
             yield done, total
+
+
+def _sizes(shard: Shard) -> dict[str, int]:
+    """How large the contents are, as the shard says, by their SHA-256."""
+    return {file.sha256: sum(term.unpacked_bytes for term in file.terms) for file in shard.files if file.sha256}
 
 
 def _add_file(hub: Hub, session: Session, file: ShardFile) -> Iterator[int]:
@@ -124,13 +136,28 @@ def _add_file(hub: Hub, session: Session, file: ShardFile) -> Iterator[int]:
     )
     packed = _packed_size(hub, terms)
     recipe = Recipe(hash=file.hash, sha256=file.sha256, size=size, packed_size=packed, terms=terms)
-    kept = hub.catalog.contents.recipe(file.hash)
-    if kept is None or kept.sha256 != file.sha256:
-        yield from _check_sha256(hub, recipe)
-        hub.catalog.contents.add_recipe(recipe, chunks=findable)
-    else:
+    hub.catalog.contents.offer(xorbs={term.xorb for term in terms})
+    if _is_linked(hub, session, recipe):
         yield size
-    hub.catalog.contents.link(session.repo.id, [file.sha256])
+        return
+    yield from _check_sha256(hub, recipe)
+    try:
+        hub.catalog.contents.add_recipe(recipe, chunks=findable, repo_id=session.repo.id)
+    except GoneError as error:
+        raise HubError(_not_proven(error.args[0].removeprefix("xorb "))) from None
+    hub.damaged.forget(recipe.sha256)
+
+
+def _is_linked(hub: Hub, session: Session, recipe: Recipe) -> bool:
+    """Let the repository name a content whose recipe is kept already; False where it is not, or not any more."""
+    kept = hub.catalog.contents.recipe(recipe.hash)
+    if kept is None or kept.sha256 != recipe.sha256:
+        return False
+    try:
+        hub.catalog.contents.link(session.repo.id, [recipe.sha256])
+    except GoneError:
+        return False
+    return True
 
 
 def _packed_size(hub: Hub, terms: Iterable[Term]) -> int:
@@ -179,9 +206,12 @@ def _proven_chunks(hub: Hub, file: ShardFile) -> Iterator[tuple[bytes, int]]:
 
 def _check_sha256(hub: Hub, recipe: Recipe) -> Iterator[int]:
     hasher = hashlib.sha256()
-    for piece in read_recipe(hub, recipe, 0, recipe.size):
-        hasher.update(piece)
-        yield len(piece)
+    try:
+        for piece in read_recipe(hub, recipe, 0, recipe.size):
+            hasher.update(piece)
+            yield len(piece)
+    except NotFoundError as error:
+        raise HubError(f"{error}; upload it again") from None
     if hasher.hexdigest() != recipe.sha256:
         raise HubError(f"file {recipe.hash} has SHA-256 {hasher.hexdigest()}, not {recipe.sha256}")
 

@@ -1,97 +1,163 @@
-"""The one rule, as a table."""
+"""The one rule, held against every kind of caller, every address and every way to say who asks."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
 
-from tars_hub.server.app import create_app
-from tars_hub.server.records import Gated
+from tars_hub.server.pages.forms import FormRoute
+from tars_hub.server.records import Caller, Gated
+from tars_hub.server.routes.web import route
 from tars_hub.server.rules.access import Action, permits
-from tars_hub.server.table import table
+from tars_hub.server.rules.tokens import caller_of_session
+from tests.server.rules import access_table
+from tests.server.rules.access_table import Address, addresses
+from tests.server.rules.crowd import AT_ADDRESSES, LIKE, MAY, NO_TOKENS, STATES, Crowd, May, crowd
 from tests.server.running import Site, site
 
 WHO = ["owner", "owner:read", "other", "other:read", "", "no-such-token"]
-STATES = ["private", "public", "gated"]
-ALL = set(Action)
-READS = {Action.READ, Action.DOWNLOAD}
-MAY = {
-    ("owner", "private"): ALL,
-    ("owner", "public"): ALL,
-    ("owner", "gated"): ALL,
-    ("owner:read", "private"): READS,
-    ("owner:read", "public"): READS,
-    ("owner:read", "gated"): READS,
-    ("other", "private"): set[Action](),
-    ("other", "public"): READS | {Action.PROPOSE},
-    ("other", "gated"): {Action.READ},
-    ("other:read", "private"): set[Action](),
-    ("other:read", "public"): READS,
-    ("other:read", "gated"): {Action.READ},
-    ("", "private"): set[Action](),
-    ("", "public"): READS,
-    ("", "gated"): {Action.READ},
-}
-# What each address takes, by method and the part of its path behind the repository; {r} is a revision.
-NEEDS: dict[tuple[str, str], Action] = {
-    ("GET", ""): Action.READ,
-    ("GET", "/revision/{r}"): Action.READ,
-    ("GET", "/refs"): Action.READ,
-    ("GET", "/commits/{r}"): Action.READ,
-    ("GET", "/tree/{r}"): Action.READ,
-    ("GET", "/tree/{r}/{p}"): Action.READ,
-    ("POST", "/paths-info/{r}"): Action.READ,
-    ("GET", "/auth-check"): Action.DOWNLOAD,
-    ("GET", "/auth-check/write"): Action.WRITE,
-    ("PUT", "/settings"): Action.ADMINISTER,
-    ("POST", "/preupload/{r}"): Action.WRITE,
-    ("POST", "/commit/{r}"): Action.WRITE,
-    ("POST", "/branch/{n}"): Action.WRITE,
-    ("DELETE", "/branch/{n}"): Action.WRITE,
-    ("POST", "/tag/{r}"): Action.WRITE,
-    ("DELETE", "/tag/{n}"): Action.WRITE,
-    ("POST", "/super-squash/{r}"): Action.WRITE,
-    ("GET", "/xet-read-token/{r}"): Action.DOWNLOAD,
-    ("GET", "/xet-write-token/{r}"): Action.WRITE,
-}
-# Addresses that are written otherwise, with what is asked for.
-OTHER: list[tuple[str, str, dict[str, Any], Action]] = [
-    ("GET", "/{repo}/resolve/main/README.md", {}, Action.DOWNLOAD),
-    ("HEAD", "/{repo}/resolve/main/README.md", {}, Action.DOWNLOAD),
-    ("GET", "/models/{repo}/resolve/main/README.md", {}, Action.DOWNLOAD),
-    ("GET", "/{repo}", {}, Action.READ),
-    ("GET", "/{repo}/tree/main", {}, Action.READ),
-    ("GET", "/{repo}/commit/main", {}, Action.READ),
-    ("POST", "/{repo}.git/info/lfs/objects/batch", {"json": {"operation": "upload", "objects": []}}, Action.PROPOSE),
-    ("POST", "/api/lfs/verify/{repo}", {"json": {"oid": "0" * 64, "size": 1}}, Action.PROPOSE),
-    ("POST", "/api/models/{repo}/preupload/main?create_pr=1", {"json": {"files": []}}, Action.PROPOSE),
-    ("GET", "/api/models/{repo}/xet-write-token/None", {}, Action.PROPOSE),
-    ("GET", "/api/models/{repo}/xet-write-token/main?create_pr=1", {}, Action.PROPOSE),
-]
-BODIES: dict[str, dict[str, Any]] = {
-    "/paths-info/{r}": {"data": {"paths": "README.md"}},
-    "/preupload/{r}": {"json": {"files": []}},
-    "/tag/{r}": {"json": {"tag": "new"}},
-    "/settings": {"json": {}},
-}
+ADDRESSES = addresses()
+PRINTED = "TARS_ACCESS_TABLE"
 
 
-def _addresses() -> list[tuple[str, str, dict[str, Any], Action]]:
-    found = []
-    for (method, rest), action in NEEDS.items():
-        path = rest.replace("{r}", "main").replace("{p}", "folder").replace("{n}", "side")
-        found.append((method, "/api/models/{repo}" + path, BODIES.get(rest, {}), action))
-    return [*found, *OTHER]
+@pytest.fixture(scope="module")
+def everybody() -> Iterator[Crowd]:
+    with crowd() as found:
+        yield found
 
 
-@pytest.mark.parametrize(("who", "state"), MAY)
-def test_the_rule(running: Site, who: str, state: str) -> None:
-    repo = running.hub.catalog.repositories.find(f"owner/{state}")
-    assert repo is not None
-    caller = running.caller(who) if who else running.caller("other").__class__()
-    assert {action for action in Action if permits(caller, repo, action)} == MAY[who, state]
+@pytest.mark.parametrize("state", STATES)
+@pytest.mark.parametrize("who", MAY)
+def test_the_rule(everybody: Crowd, who: str, state: str) -> None:
+    repo = everybody.found(who, state)
+    may = MAY[who][STATES.index(state)] - {LIKE}
+    callers = [everybody.caller(who) if who != "nobody" else Caller()]
+    if who != "nobody":
+        callers.append(caller_of_session(everybody.site.hub, everybody.sessions[who]))
+    for caller in callers:
+        assert {action for action in Action if permits(caller, repo, action)} == may
+
+
+@pytest.mark.parametrize("who", NO_TOKENS[1:])
+def test_a_session_ends_with_its_token(everybody: Crowd, who: str) -> None:
+    assert caller_of_session(everybody.site.hub, everybody.sessions[who]) == Caller()
+
+
+@pytest.mark.parametrize("address", [each for each in ADDRESSES if not each.form], ids=str)
+def test_every_address_asks_the_rule_by_token(everybody: Crowd, address: Address) -> None:
+    for who in AT_ADDRESSES:
+        _check(everybody, address, who, MAY[who], lambda path, who=who: _by_token(everybody, address, who, path))
+    for who in NO_TOKENS:
+        for state in (*STATES, "missing"):
+            answer = _by_token(everybody, address, who, f"owner/{state}")
+            assert answer.status_code == 401, (who, state)
+            assert answer.headers["X-Error-Message"] == "Invalid credentials in Authorization header"
+            assert "X-Error-Code" not in answer.headers  # the client would take it for a missing repository
+
+
+@pytest.mark.parametrize("address", [each for each in ADDRESSES if not each.form], ids=str)
+def test_every_address_asks_the_rule_by_session(everybody: Crowd, address: Address) -> None:
+    """Where a cookie does not count, its holder is nobody, whatever they could otherwise."""
+    for who in [*AT_ADDRESSES, *NO_TOKENS[1:]] if address.cookie else ["owner", "member: write"]:
+        may = MAY[who if address.cookie and who in MAY else "nobody"]
+        _check(everybody, address, who, may, lambda path, who=who: _by_session(everybody, address, who, path))
+
+
+@pytest.mark.parametrize("address", [each for each in ADDRESSES if each.form], ids=str)
+def test_every_form_asks_the_rule(everybody: Crowd, address: Address) -> None:
+    for who in set(AT_ADDRESSES) - {"nobody"}:
+        _check(everybody, address, who, MAY[who], lambda path, who=who: _by_form(everybody, address, who, path))
+    for who in ("nobody", *NO_TOKENS[1:]):
+        for state in (*STATES, "missing"):
+            assert _by_form(everybody, address, who, f"owner/{state}").status_code == 403, (who, state)
+
+
+@pytest.mark.parametrize("address", [each for each in ADDRESSES if each.form], ids=str)
+def test_no_form_is_taken_by_token_nor_from_elsewhere(everybody: Crowd, address: Address) -> None:
+    path = address.sample.format(repo="owner/public")
+    asked = [
+        everybody.by_token("owner", address.method, path, data={"csrf": "0" * 64}),
+        everybody.by_form("owner", path, csrf="0" * 64),
+        everybody.by_form("owner", path, csrf=""),
+    ]
+    assert [answer.status_code for answer in asked] == [403, 403, 403]
+
+
+def _by_token(everybody: Crowd, address: Address, who: str, repo: str) -> httpx.Response:
+    return everybody.by_token(who, address.method, address.sample.format(repo=repo), **address.options)
+
+
+def _by_session(everybody: Crowd, address: Address, who: str, repo: str) -> httpx.Response:
+    return everybody.by_session(who, address.method, address.sample.format(repo=repo), **address.options)
+
+
+def _by_form(everybody: Crowd, address: Address, who: str, repo: str) -> httpx.Response:
+    return everybody.by_form(who, address.sample.format(repo=repo))
+
+
+def _check(everybody: Crowd, address: Address, who: str, may: tuple[May, May, May], ask: Any) -> None:
+    """Each repository answers as the table says; one that may not be read as one that is not there."""
+    namespace = everybody.repo(who, "x").partition("/")[0]
+    missing = ask(f"{namespace}/missing")
+    assert (missing.status_code, missing.headers["X-Error-Code"]) == (404, "RepoNotFound"), who
+    for state, allowed in zip(STATES, may, strict=True):
+        answer, case = ask(f"{namespace}/{state}"), (who, state)
+        code = answer.headers.get("X-Error-Code")
+        if Action.READ not in allowed:
+            assert _shown(answer, state) == _shown(missing, "missing"), case
+        elif address.need in allowed:
+            assert answer.status_code not in (401, 403), (case, answer.text)
+            assert code not in ("RepoNotFound", "GatedRepo"), (case, answer.text)
+        elif state == "gated" and address.need in (Action.DOWNLOAD, Action.PROPOSE):
+            assert (answer.status_code, code) == (403, "GatedRepo"), case
+        else:
+            nobody = may is MAY["nobody"]
+            assert (answer.status_code, code) == (401 if nobody else 403, None), (case, answer.text)
+
+
+def _shown(answer: Any, name: str) -> tuple[int, str, dict[str, str]]:
+    headers = {key: value for key, value in answer.headers.items() if key not in ("date", "content-length")}
+    plain = {key: value.replace(name, "NAME") for key, value in headers.items()}
+    return answer.status_code, answer.text.replace(name, "NAME"), plain
+
+
+def test_no_address_of_a_repository_is_forgotten(monkeypatch: pytest.MonkeyPatch) -> None:
+    """One of the API that no line names is an error; pages are looked at and forms change, unless a line says more."""
+    new = {
+        "/api/models/{namespace}/{name}/secrets": None,
+        "/{namespace}/{name}/secrets": (Action.READ, False),
+        "/{namespace}/{name}/settings/secrets": (Action.ADMINISTER, False),
+    }
+    for path, expected in new.items():
+        monkeypatch.setattr(access_table, "table", lambda path=path: [route(path, "GET", lambda _: None)])  # type: ignore[arg-type,return-value]
+        if expected is None:
+            with pytest.raises(KeyError, match="secrets"):
+                addresses()
+        else:
+            assert [(each.need, each.form) for each in addresses() if "secrets" in each.path] == [expected]
+    form = FormRoute("/{namespace}/{name}/secrets", lambda _: None, methods=["POST"])
+    monkeypatch.setattr(access_table, "table", lambda: [form])
+    assert [(each.need, each.form) for each in addresses() if "secrets" in each.path] == [(Action.WRITE, True)]
+
+
+def test_a_cookie_is_never_enough_for_a_change() -> None:
+    with pytest.raises(ValueError, match="more than a cookie"):
+        route("/x", "POST", lambda _: None, by_cookie=True)  # type: ignore[arg-type,return-value]
+    pages = [each for each in ADDRESSES if each.method == "POST" and not each.path.startswith("/api/")]
+    assert all(each.form for each in pages if ".git/" not in each.path)
+
+
+def test_the_table_can_be_printed(everybody: Crowd) -> None:
+    """Into a file, where the environment names one."""
+    text = "\n".join(access_table.lines(everybody)) + "\n"
+    if os.environ.get(PRINTED):
+        Path(os.environ[PRINTED]).write_text(text, encoding="utf-8")
+    assert len(text.splitlines()) == 2 + len(MAY) + len(ADDRESSES)
 
 
 @pytest.fixture(scope="module")
@@ -102,68 +168,6 @@ def running() -> Iterator[Site]:
             repo = found.create(f"owner/{state}", "owner", private=state == "private", gated=state == "gated")
             found.put(repo, "owner", {"README.md": b"# hello", "folder/x": b"y"})
         yield found
-
-
-def _shown(answer: Any, repo: str) -> tuple[int, str, dict[str, str]]:
-    headers = {key: value for key, value in answer.headers.items() if key not in ("date", "content-length")}
-    name = repo.partition("/")[2]
-    plain = {key: value.replace(name, "NAME") for key, value in headers.items()}
-    return answer.status_code, answer.text.replace(name, "NAME"), plain
-
-
-@pytest.mark.parametrize("who", WHO)
-@pytest.mark.parametrize(("method", "path", "options", "action"), _addresses())
-def test_every_address_asks_the_rule(
-    running: Site, method: str, path: str, options: dict[str, Any], action: Action, who: str
-) -> None:
-    missing = running.ask(method, path.format(repo="owner/missing"), who, **options)
-    for state in STATES:
-        answer = running.ask(method, path.format(repo=f"owner/{state}"), who, **options)
-        may = MAY.get((who, state), set())
-        if who == "no-such-token":
-            assert (answer.status_code, missing.status_code) == (401, 401)
-            assert answer.headers["X-Error-Message"] == "Invalid credentials in Authorization header"
-            assert "X-Error-Code" not in answer.headers  # the client would take it for a missing repository
-            assert method == "HEAD" or answer.json()["error"] == "Invalid credentials in Authorization header"
-        elif Action.READ not in may:
-            assert answer.headers["X-Error-Code"] == "RepoNotFound"
-            assert _shown(answer, f"owner/{state}") == _shown(missing, "owner/missing")
-        elif action in may:
-            assert answer.status_code not in (401, 403), answer.text
-            assert answer.headers.get("X-Error-Code") not in ("RepoNotFound", "GatedRepo"), answer.text
-        elif state == "gated" and action in (Action.DOWNLOAD, Action.PROPOSE):
-            assert (answer.status_code, answer.headers["X-Error-Code"]) == (403, "GatedRepo")
-        else:
-            assert answer.status_code == (403 if who else 401), answer.text
-            assert "X-Error-Code" not in answer.headers
-    if who != "no-such-token":
-        assert (missing.status_code, missing.headers["X-Error-Code"]) == (404, "RepoNotFound")
-
-
-def test_no_address_is_forgotten(running: Site) -> None:
-    """A route that names a repository and is missing above would go unasked."""
-    create_app(running.hub)
-    known = {(method, "/api/models/{namespace}/{name}" + _plain(rest)) for method, rest in NEEDS}
-    known |= {
-        ("GET", "/{namespace}/{name}/resolve/{}/{}"),
-        ("GET", "/models/{namespace}/{name}/resolve/{}/{}"),
-        ("GET", "/{namespace}/{name}"),
-        ("GET", "/{namespace}/{name}/tree/{}"),
-        ("GET", "/{namespace}/{name}/commit/{}"),
-        ("POST", "/{namespace}/{name}.git/info/lfs/objects/batch"),
-        ("POST", "/api/lfs/verify/{namespace}/{name}"),
-    }
-    for route in table():
-        path = route.path  # type: ignore[attr-defined]
-        if "{namespace}" in path and "discussions" not in path:  # those have tests of their own
-            for method in route.methods - {"HEAD"}:  # type: ignore[attr-defined]
-                assert (method, _plain(path)) in known, f"{method} {path} is in no test of permissions"
-
-
-def _plain(path: str) -> str:
-    parts = path.split("/")
-    fixed = ("{namespace}", "{name}", "{name}.git")
-    return "/".join("{}" if part.startswith("{") and part not in fixed else part for part in parts)
 
 
 class TestRepositoriesByName:
@@ -177,7 +181,7 @@ class TestRepositoriesByName:
         if who == "owner:read":
             assert delete("private").status_code == 403
         else:
-            assert _shown(delete("private"), "owner/private") == _shown(delete("missing"), "owner/missing")
+            assert _shown(delete("private"), "private") == _shown(delete("missing"), "missing")
         assert delete("public").status_code == (403 if who else 401)
         assert running.get("/api/models/owner/public").status_code == 200
 
@@ -191,7 +195,7 @@ class TestRepositoriesByName:
 
         assert move("public").status_code == (403 if who else 401)
         if who != "owner:read":
-            assert _shown(move("private"), "owner/private") == _shown(move("missing"), "owner/missing")
+            assert _shown(move("private"), "private") == _shown(move("missing"), "missing")
 
     def test_nobody_moves_into_a_namespace_of_another(self, running: Site) -> None:
         wanted = {"fromRepo": "owner/public", "toRepo": "other/mine"}
@@ -207,7 +211,8 @@ class TestRepositoriesByName:
     @pytest.mark.parametrize("who", WHO[:-1])
     def test_lists_show_what_may_be_read(self, running: Site, who: str) -> None:
         shown = {each["id"] for each in running.get("/api/models?full=true", who).json()}
-        assert shown == {f"owner/{state}" for state in STATES if Action.READ in MAY[who, state]}
+        mine = {"owner/private"} if who.startswith("owner") else set()
+        assert shown == {"owner/public", "owner/gated"} | mine
         page = running.get("/", who).text
         assert {f"owner/{state}" for state in STATES if f"owner/{state}" in page} == shown
         for hidden in ("?search=private", "?author=owner&search=private", "?sort=createdAt&direction=1"):
