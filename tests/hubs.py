@@ -7,17 +7,14 @@ import re
 import signal
 import subprocess
 import sys
-import threading
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from urllib.error import URLError
-from urllib.request import ProxyHandler, build_opener
+from urllib.parse import urlsplit
 
 from tests.checkout import ROOT
+from tests.server.hubs import launch
 
-START_S = 60.0
 STOP_S = 20.0
 
 
@@ -28,7 +25,7 @@ class RunningHub:
         self.data = data
         self.environment = environment or {}
         self.port = 0
-        self.output: list[str] = []
+        self._log = data.with_name(f"{data.name}.log")
         self._known: set[str] = set()
         self.start()
 
@@ -42,21 +39,16 @@ class RunningHub:
 
     def start(self) -> None:
         command = [sys.executable, "-m", "tars_hub", "hub", "serve", "--data", str(self.data)]
-        self._process = subprocess.Popen(
-            [*command, "--host", "127.0.0.1", "--port", str(self.port)],
-            cwd=ROOT,
-            env={**os.environ, "PYTHONUNBUFFERED": "1", **self.environment},
-            stdin=subprocess.DEVNULL,
-            stdout=subprocess.PIPE,
-            stderr=subprocess.STDOUT,
-            text=True,
-            errors="replace",
-        )
-        started = len(self.output)
-        self._reader = threading.Thread(target=self._read, args=(self._process,), daemon=True)
-        self._reader.start()
-        self._wait_for(lambda: self._heard_address(started))
-        self._wait_for(self._is_healthy)
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1", **self.environment}
+        where = ["--host", "127.0.0.1", "--port", str(self.port)]
+        served = launch([*command, *where], self._log, cwd=ROOT, env=environment, stdin=subprocess.DEVNULL)
+        self._process = served.process
+        try:
+            served.wait_until_it_answers(line=r"the hub answers at (\S+)")
+        except AssertionError:
+            self.kill()
+            raise
+        self.port = urlsplit(served.url).port or 0
 
     def restart(self) -> None:
         """Start again after `stop` or `kill`, at the same address."""
@@ -71,14 +63,11 @@ class RunningHub:
         except subprocess.TimeoutExpired:
             self.kill()
             raise AssertionError(f"the hub did not end on SIGTERM:\n{self.said}") from None
-        finally:
-            self._reader.join(STOP_S)
 
     def kill(self) -> None:
         """End it as a power cut would."""
         self._process.kill()
         self._process.wait()
-        self._reader.join(STOP_S)
 
     @property
     def alive(self) -> bool:
@@ -86,7 +75,8 @@ class RunningHub:
 
     @property
     def said(self) -> str:
-        return "".join(self.output[-200:])
+        """All that its processes said."""
+        return self._log.read_text(errors="replace")
 
     @property
     def rss_bytes(self) -> int:
@@ -123,34 +113,6 @@ class RunningHub:
             self._known.add(user)
         return self.command("token", "create", user, "--write" if write else "--read").split()[-1]
 
-    def _read(self, process: subprocess.Popen[str]) -> None:
-        assert process.stdout
-        with process.stdout as lines:
-            self.output.extend(lines)
-
-    def _heard_address(self, since: int) -> bool:
-        ports = re.findall(r"http://127\.0\.0\.1:(\d+)", "".join(self.output[since:]))
-        if ports:
-            self.port = int(ports[0])
-        return bool(ports)
-
-    def _is_healthy(self) -> bool:
-        try:
-            with build_opener(ProxyHandler({})).open(f"{self.url}/health", timeout=5) as answer:
-                return int(answer.status) == 200
-        except (URLError, OSError):
-            return False
-
-    def _wait_for(self, ready: object) -> None:
-        assert callable(ready)
-        deadline = time.monotonic() + START_S
-        while not ready():
-            if not self.alive or time.monotonic() > deadline:
-                state = "is silent" if self.alive else f"ended with {self._process.returncode}"
-                self.kill()
-                raise AssertionError(f"the hub {state}:\n{self.said}")
-            time.sleep(0.02)
-
 
 @contextmanager
 def running_hub(data: Path, *, environment: dict[str, str] | None = None) -> Iterator[RunningHub]:
@@ -160,7 +122,7 @@ def running_hub(data: Path, *, environment: dict[str, str] | None = None) -> Ite
         yield hub
     except BaseException as error:
         if hasattr(error, "add_note"):
-            error.add_note(f"the hub {'runs' if hub.alive else 'has ended'}; it said:\n{hub.said}")
+            error.add_note(f"the hub {'runs' if hub.alive else 'has ended'}; it said:\n{hub.said[-20_000:]}")
         raise
     finally:
         if hub.alive:

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 # A file may import from floors below its own. Folders count as their files: tars_hub.ui.page is of tars_hub.ui.
 FLOORS = [
-    {"tars_hub", "tars_hub.errors", "tars_hub.version"},
+    {"tars_hub", "tars_hub.errors", "tars_hub.refusals", "tars_hub.version"},
     {"tars_hub.config", "tars_hub.files", "tars_hub.quiet", "tars_hub.containers", "tars_hub.training"},
     {"tars_hub.card_text", "tars_hub.cli_flags", "tars_hub.lettering"},
     {
@@ -20,6 +20,7 @@ FLOORS = [
         "tars_hub.calibration",
         "tars_hub.plots",
         "tars_hub.backbones",
+        "tars_hub.mirror",
         "tars_hub.remote",
         "tars_hub.samples",
         "tars_hub.unpickle",
@@ -30,14 +31,16 @@ FLOORS = [
     {"tars_hub.pillow", "tars_hub.loading"},
     {"tars_hub.preprocess"},
     {"tars_hub.predict", "tars_hub.listing", "tars_hub.labelled"},
-    {"tars_hub.results", "tars_hub.evaluation", "tars_hub.ui"},
-    {"tars_hub.metrics"},
+    {"tars_hub.results", "tars_hub.evaluation", "tars_hub.exhibits", "tars_hub.shelf"},
+    {"tars_hub.ui", "tars_hub.hub_door"},
+    {"tars_hub.metrics", "tars_hub.hub_models"},
     {"tars_hub.compare", "tars_hub.report"},
-    {"tars_hub.demo", "tars_hub.cli_measure"},
+    {"tars_hub.demo", "tars_hub.cli_measure", "tars_hub.cli_mirror"},
     # The hub stands beside the model side, on nothing but the project's errors; they meet above both.
     {
         "tars_hub.server",
         "tars_hub.server.errors",
+        "tars_hub.server.front_matter",
         "tars_hub.server.settings",
         "tars_hub.server.records",
         "tars_hub.server.recent",
@@ -46,6 +49,7 @@ FLOORS = [
     {
         "tars_hub.server.blobs",
         "tars_hub.server.catalog",
+        "tars_hub.server.called",
         "tars_hub.server.cards",
         "tars_hub.server.gitobjects",
         "tars_hub.server.names",
@@ -55,12 +59,14 @@ FLOORS = [
         "tars_hub.server.wire",
     },
     {"tars_hub.server.facts", "tars_hub.server.hub", "tars_hub.server.trees", "tars_hub.server.uploading"},
-    {"tars_hub.server.diffs", "tars_hub.server.merging"},
-    {"tars_hub.server.rules"},
-    {"tars_hub.server.check", "tars_hub.server.start", "tars_hub.server.routes"},
+    {"tars_hub.server.diffs", "tars_hub.server.merging", "tars_hub.server.reach"},
+    {"tars_hub.server.rules", "tars_hub.server.tidy"},
+    {"tars_hub.server.check", "tars_hub.server.start", "tars_hub.server.stats", "tars_hub.server.routes"},
     {"tars_hub.server.pages"},
     {"tars_hub.server.table"},
     {"tars_hub.server.app", "tars_hub.server.serve"},
+    {"tars_hub.cli_data"},
+    {"tars_hub.cli_accounts", "tars_hub.cli_housekeeping"},
     {"tars_hub.together", "tars_hub.cli_hub"},
     {"tars_hub.cli"},
     {"tars_hub.__main__", "app"},
@@ -94,7 +100,8 @@ FLOORS = [
 ROOMS = {
     "tars_hub.ui",
     "tars_hub.containers",
-    *(f"tars_hub.server.{name}" for name in ("blobs", "catalog", "pages", "routes", "rules", "wire", "xet")),
+    "tars_hub.mirror",
+    *(f"tars_hub.server.{name}" for name in ("blobs", "catalog", "pages", "records", "routes", "rules", "wire", "xet")),
 }
 FLOOR = {name: floor for floor, names in enumerate(FLOORS) for name in names}
 FILES = sorted([*(ROOT / "tars_hub").rglob("*.py"), *(ROOT / "train").rglob("*.py"), ROOT / "app.py"])

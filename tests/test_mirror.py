@@ -446,6 +446,13 @@ class TestMistakes:
         hubs.source.changed = lambda asked, body: body.replace(b'"empty"', told) if "/tree/" in asked else body
         assert "is no safe path" in refusal(hubs, capsys, "ann/pets")
 
+    @pytest.mark.parametrize("sha", ["../../../../out", "main", "a" * 39, ""])
+    def test_a_source_whose_commit_is_a_path(self, hubs: Pair, capsys: Said, sha: str) -> None:
+        hubs.make()
+        told = json.dumps(sha).encode()
+        hubs.source.changed = lambda _, body: re.sub(rb'"sha":\s*"\w{40}"', b'"sha":' + told, body)
+        assert "which is no commit's id" in refusal(hubs, capsys, "ann/pets")
+
     def test_a_source_whose_hashes_are_paths(self, hubs: Pair, capsys: Said) -> None:
         hubs.make()
         hubs.source.changed = lambda asked, body: (

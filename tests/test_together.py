@@ -28,7 +28,7 @@ from tests.small_model import small
 from tests.ui import pictures
 from tests.ui.conftest import browser  # noqa: F401  # a fixture
 from tests.ui.endpoint import call, upload
-from tests.ui.visitor import CHROMIUM, Visitor, agrees
+from tests.ui.visitor import Visitor, agrees
 
 pytest.importorskip("gradio", reason="the page needs gradio")
 
@@ -105,7 +105,6 @@ class TestOnePort:
         assert pulled(picture) == predictor(picture)
 
 
-@pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser: {CHROMIUM} is not installed")
 class TestBrowser:
     @pytest.fixture
     def visitor(self, browser: BrowserContext, page: str) -> Iterator[Visitor]:  # noqa: F811  # the fixture above

@@ -8,13 +8,14 @@ from typing import Any, Literal
 
 from huggingface_hub.errors import RepositoryNotFoundError
 
-from tars_hub.errors import ModelNotFoundError, UsageError
+from tars_hub.errors import DownloadError, ModelNotFoundError, UsageError
 from tars_hub.mirror.content import File
 from tars_hub.mirror.hubs import Hub
 from tars_hub.mirror.names import Wanted, check_paths
 
 _TIMEOUT_S = 10.0
 _COMMIT = re.compile(r"[0-9a-f]{7,40}")
+_WHOLE_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 Kind = Literal["commit", "tag", "branch"]
 
@@ -62,11 +63,13 @@ class Target:
 def read_source(hub: Hub, wanted: Wanted) -> Source:
     """
     Raises:
-        ModelNotFoundError, UsageError, DownloadError: not there, not for this token, no answer.
+        ModelNotFoundError, UsageError, DownloadError: not there, not for this token, no answer or an odd one.
     """
     with hub.asked(str(wanted)):
         info = hub.api.model_info(wanted.repo, revision=wanted.revision, timeout=_TIMEOUT_S)
         sha = str(info.sha)
+        if not _WHOLE_COMMIT.fullmatch(sha):  # it becomes a folder's name in the client's cache
+            raise DownloadError(f"{hub.address} calls the commit of {wanted} {sha[:60]!r}, which is no commit's id")
         kind = _kind(hub, wanted, sha)
         if info.gated:
             hub.api.auth_check(wanted.repo)

@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from starlette.applications import Starlette
+from starlette.datastructures import Headers
 from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tars_hub.server.called import check_called
 from tars_hub.server.errors import HubError
 from tars_hub.server.hub import Hub
+from tars_hub.server.pages import errors
 from tars_hub.server.routes.web import answer_error
 from tars_hub.server.table import table
 from tars_hub.server.xet.hashes import XetFormatError
@@ -19,16 +22,19 @@ from tars_hub.server.xet.hashes import XetFormatError
 _SHARDS_AT_ONCE = 2  # they are read and hashed whole; more at once would leave nothing for downloads
 
 
-def create_app(hub: Hub, *, mounts: Sequence[tuple[str, ASGIApp]] = ()) -> ASGIApp:
+def create_app(
+    hub: Hub, *, mounts: Sequence[tuple[str, ASGIApp]] = (), names: Collection[str] | None = None
+) -> ASGIApp:
     """The hub's application.
 
     Args:
         mounts: other applications, each with the path below which it gets every request, untouched.
+        names: those that requests may call this machine by, besides localhost; None for any.
     """
     app = Starlette(
         routes=table(),
         exception_handlers={
-            HubError: answer_error,
+            HubError: errors.answer,
             XetFormatError: _answer_bad_format,
             OSError: _answer_disk,
             ClientDisconnect: _answer_nobody,
@@ -38,8 +44,9 @@ def create_app(hub: Hub, *, mounts: Sequence[tuple[str, ASGIApp]] = ()) -> ASGIA
     )
     app.router.redirect_slashes = False  # to an address made of the Host header, whatever --public-url says
     app.state.hub = hub
+    app.state.demo = mounts[0][0] if mounts else ""  # pages link to the first
     app.state.shards = asyncio.Semaphore(_SHARDS_AT_ONCE)
-    return _Front(app, mounts)
+    return _Front(app, mounts, names)
 
 
 class _Front:
@@ -48,10 +55,16 @@ class _Front:
     A slash that is quoted belongs to a name (`refs%2Fpr%2F1`), so nothing is unquoted before the path is split.
     """
 
-    def __init__(self, app: ASGIApp, mounts: Sequence[tuple[str, ASGIApp]]) -> None:
-        self._app, self._mounts = app, mounts
+    def __init__(self, app: ASGIApp, mounts: Sequence[tuple[str, ASGIApp]], names: Collection[str] | None) -> None:
+        self._app, self._mounts, self._names = app, mounts, names
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] == "http" and self._names is not None:
+            try:
+                check_called(Headers(scope=scope).get("host", ""), self._names)
+            except HubError as error:
+                await answer_error(Request(scope), error)(scope, receive, send)
+                return
         if scope["type"] == "http" or scope["type"] == "websocket":
             for path, mounted in self._mounts:
                 if scope["path"] == path or scope["path"].startswith(f"{path}/"):
@@ -78,5 +91,7 @@ async def _answer_nobody(_: Request, __: Exception) -> Response:
     return Response(status_code=499)
 
 
-async def _answer_nothing(request: Request, _: Exception) -> Response:
+def _answer_nothing(request: Request, _: Exception) -> Response:
+    if errors.for_people(request):
+        return errors.unknown(request)
     return JSONResponse({"error": f"nothing at {request.method} {request.scope['path'][:200]}"}, 404)

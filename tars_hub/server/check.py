@@ -1,4 +1,7 @@
-"""Check a hub to the last byte: what every name promises is compared with what is there."""
+"""Check a hub to the last byte: what every name promises is compared with what is there.
+
+Others may push, and free what nothing names, at the same time: what is missing is wrong only if it is still wanted.
+"""
 
 from __future__ import annotations
 
@@ -20,6 +23,7 @@ from tars_hub.server.xet.hashes import XetFormatError
 from tars_hub.server.xet.xorb import XorbReceiver
 
 _PAGE = 200
+_TRIES = 20  # against others who move refs
 
 Progress = Callable[[int, int, int], None]
 Look = Callable[[], Iterator[str]]
@@ -72,6 +76,9 @@ def _check_plain(hub: Hub, content: Content, bad: set[str]) -> Iterator[str]:
         wrong = "is damaged: its bytes have another SHA-256"
     else:
         return
+    now = hub.catalog.contents.get([content.sha256]).get(content.sha256)
+    if now is None or not now.plain:
+        return  # it was freed meanwhile
     bad.add(content.sha256)
     yield f"content {content.sha256} {wrong}"
 
@@ -91,7 +98,8 @@ def _check_xorb(hub: Hub, xorb: Xorb) -> Iterator[str]:
                 receiver.feed(reading.read_at(at, PIECE_BYTES))
         received = receiver.finish()
     except KeyError:
-        yield f"xorb {xorb.hash} is missing"
+        if hub.catalog.contents.xorbs([xorb.hash]):
+            yield f"xorb {xorb.hash} is missing"
     except XetFormatError as error:
         yield f"xorb {xorb.hash} is damaged: {error}"
     else:
@@ -108,10 +116,21 @@ def _check_recipe(hub: Hub, recipe: Recipe, bad: set[str]) -> Iterator[str]:
         wrong = f"cannot be put together: {error}"
     else:
         if found == recipe.sha256:
+            yield from _check_needs(hub, recipe)
             return
         wrong = "is damaged: what is put together has another SHA-256"
+    if hub.catalog.contents.recipe(recipe.hash) is None:
+        return  # it was freed meanwhile
     bad.add(recipe.sha256)
     yield f"content {recipe.sha256} {wrong}"
+
+
+def _check_needs(hub: Hub, recipe: Recipe) -> Iterator[str]:
+    """Housekeeping frees xorbs that are not noted to be needed."""
+    noted = hub.catalog.sweeping.needs(recipe.hash)
+    missing = {term.xorb for term in recipe.terms} - noted
+    if missing and hub.catalog.contents.recipe(recipe.hash) is not None:
+        yield f"content {recipe.sha256} is whole, and the catalogue does not note that it needs xorb {min(missing)}"
 
 
 def _hit_by(hub: Hub, repo: Repo, ref: Ref, bad: set[str]) -> Iterator[str]:
@@ -130,9 +149,19 @@ def _hit_by(hub: Hub, repo: Repo, ref: Ref, bad: set[str]) -> Iterator[str]:
 
 def _check_repo(hub: Hub, repo: Repo, bad: set[str]) -> Iterator[str]:
     """All commits that refs reach, all trees below them, and that every file in them is kept."""
+    problems = list[str]()
+    for _ in range(_TRIES):
+        refs = hub.catalog.history.refs(repo.id)
+        problems = list(_check_refs(hub, repo, refs, bad))
+        if not problems or hub.catalog.history.refs(repo.id) == refs:
+            break  # else what they led to may have been freed meanwhile
+    yield from problems
+
+
+def _check_refs(hub: Hub, repo: Repo, refs: list[Ref], bad: set[str]) -> Iterator[str]:
     seen: set[str] = set()
     trees: set[str] = set()
-    for ref in hub.catalog.history.refs(repo.id):
+    for ref in refs:
         yield from _hit_by(hub, repo, ref, bad)
         waiting = [ref.commit]
         while waiting:
@@ -175,6 +204,8 @@ def _check_files(hub: Hub, repo: Repo, where: str, oids: set[str]) -> Iterator[s
     for file in files.values():
         if file.sha256 not in kept or kept[file.sha256].size != file.size:
             yield f"{where}: content {file.sha256} is not kept"
+        elif not (kept[file.sha256].plain or hub.catalog.contents.recipe(kept[file.sha256].xet)):
+            yield f"{where}: content {file.sha256} is kept neither whole nor as chunks"
         elif not linked.get(file.sha256):
             yield f"{where}: content {file.sha256} is not linked to the repository"
         elif file.lfs and blob_oid(pointer(file.sha256, file.size)) != file.oid:

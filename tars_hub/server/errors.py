@@ -9,10 +9,14 @@
     │   ├── RevisionNotFoundError  no such branch, tag or commit
     │   └── EntryNotFoundError     no such file in that revision
     ├── ConflictError 409          it exists already, or somebody was faster
+    │   └── FreedError             what it builds on was freed before it came; it must be uploaded again
     ├── BranchMovedError 412       the branch is no longer where the caller thought
     ├── TooLargeError 413          beyond a limit
+    │   └── QuotaError             the owner of a repository has no room left; clients do not try again
     ├── RangeError 416             a range outside the file
-    └── UnprocessableError 422     a name or a path that cannot be
+    ├── MisdirectedError 421       sent to this machine under a name that is not the hub's
+    ├── UnprocessableError 422     a name or a path that cannot be
+    └── BusyError 503              housekeeping was faster; asked again, it goes well
 
 Messages are one line: what is wrong, which value, and what would work. They may reach whoever asked.
 """
@@ -90,6 +94,10 @@ class ConflictError(HubError):
     status = 409
 
 
+class FreedError(ConflictError):
+    """What a request builds on was freed before it came: nothing named it."""
+
+
 class BranchMovedError(HubError):
     """The branch is no longer where the caller thought."""
 
@@ -100,6 +108,10 @@ class TooLargeError(HubError):
     """Beyond one of the limits of the settings."""
 
     status = 413
+
+
+class QuotaError(TooLargeError):
+    """Beyond what the owner of a repository may keep."""
 
 
 class RangeError(HubError):
@@ -116,7 +128,19 @@ class RangeError(HubError):
         self.size = size
 
 
+class MisdirectedError(HubError):
+    """Sent to this machine under a name that is not the hub's."""
+
+    status = 421
+
+
 class UnprocessableError(HubError):
     """A name or a path that cannot be."""
 
     status = 422
+
+
+class BusyError(HubError):
+    """Housekeeping removed in the same moment what was to be read or named; clients ask again by themselves."""
+
+    status = 503

@@ -10,7 +10,8 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from typing import Any
 
-from tars_hub.server.cards import CardError, front_matter, model_index
+from tars_hub.server.cards import model_index
+from tars_hub.server.front_matter import CardError, front_matter
 from tars_hub.server.records import Facts
 
 README = "README.md"

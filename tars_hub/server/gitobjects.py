@@ -76,6 +76,17 @@ def decode_tree(data: bytes) -> Iterator[TreeEntry]:
         at = end + 1 + _OID_BYTES
 
 
+def named_by(data: bytes) -> tuple[list[str], list[str]]:
+    """Ids of the trees and of the files that a tree names, for whoever goes through very many."""
+    below: tuple[list[str], list[str]] = [], []
+    at = 0
+    while at < len(data):
+        end = data.index(b"\0", at)
+        below[0 if data.startswith(_TREE_MODE, at) else 1].append(data[end + 1 : end + 1 + _OID_BYTES].hex())
+        at = end + 1 + _OID_BYTES
+    return below
+
+
 def tree_oid(data: bytes) -> str:
     return _oid(b"tree", data)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from threading import BoundedSemaphore
 
 from tars_hub.server.blobs.interface import BlobStore
 from tars_hub.server.catalog.interface import Catalog
@@ -26,6 +27,8 @@ class Hub:
     told: Recent[tuple[str, int], None] = field(default_factory=lambda: Recent(10_000))
     # Contents that were found to be damaged as they were read.
     damaged: Recent[str, None] = field(default_factory=lambda: Recent(10_000))
+    # Requests that read long headers or compare tensors take a turn each; more at once would leave nothing for others.
+    turns: BoundedSemaphore = field(default_factory=lambda: BoundedSemaphore(2))
 
     @property
     def limits(self) -> Limits:

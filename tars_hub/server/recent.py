@@ -27,6 +27,11 @@ class Recent(Generic[K, V]):
         self.is_new(key, value)
         return value
 
+    def forget(self, key: K) -> None:
+        """Remember a value no longer."""
+        with self._lock:
+            self._kept.pop(key, None)
+
     def __contains__(self, key: K) -> bool:
         with self._lock:
             return key in self._kept

@@ -78,6 +78,17 @@ def is_open_to_others(listener: socket.socket) -> bool:
     return not ipaddress.ip_address(listener.getsockname()[0]).is_loopback
 
 
+def names_of(hub: Hub, listener: socket.socket, host: str) -> frozenset[str] | None:
+    """What requests may call the hub by besides localhost; None for anything, as where others may reach it.
+
+    Args:
+        host: what it was told to listen on.
+    """
+    if hub.settings.public_url or is_open_to_others(listener):
+        return None
+    return frozenset({host.strip("[]").lower()})
+
+
 @contextmanager
 def serving(app: ASGIApp, listener: socket.socket) -> Iterator[asyncio.AbstractEventLoop]:
     """Serve while the `with` block runs, in a thread; gives its event loop.

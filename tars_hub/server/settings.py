@@ -26,6 +26,7 @@ class Limits:
         path_bytes: a path within a repository, in UTF-8.
         shard_bytes: a shard of Xet.
         part_bytes: parts that large files come in from clients without Xet; smaller files come whole.
+        owner_bytes: all that the repositories of one owner keep, where the owner has no quota; None for no end.
     """
 
     file_bytes: int = 100 * GIB
@@ -37,6 +38,7 @@ class Limits:
     path_bytes: int = 1024
     shard_bytes: int = 64 * MIB
     part_bytes: int = 64 * MIB
+    owner_bytes: int | None = None
 
     @classmethod
     def from_environment(cls) -> Limits:

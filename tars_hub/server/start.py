@@ -11,9 +11,9 @@ from pathlib import Path
 from tars_hub.errors import UsageError
 from tars_hub.server.blobs.local import LocalBlobs, flush_folder
 from tars_hub.server.catalog.sql import SqlCatalog, url_of
+from tars_hub.server.errors import UnauthorizedError
 from tars_hub.server.hub import Hub
-from tars_hub.server.names import check_namespace
-from tars_hub.server.rules.tokens import add_first, new_token
+from tars_hub.server.rules.tokens import add_first, caller_of, check_first_name, new_token
 from tars_hub.server.settings import Settings
 from tars_hub.server.signing import Signer
 
@@ -42,7 +42,8 @@ def opened(settings: Settings, *, serving: bool = False) -> Iterator[Hub]:
         try:
             data.mkdir(parents=True, exist_ok=True, mode=0o700)
             if serving:
-                stack.enter_context(_locked(data))
+                refusal = f"another process serves {data}; stop it first, or name another folder"
+                stack.enter_context(locked(data, "lock", refusal))
             blobs = LocalBlobs(data / "blobs")
         except OSError as error:
             raise UsageError(f"{data} cannot hold a hub: {error.strerror}") from error
@@ -63,14 +64,15 @@ def _forget_old_parts(blobs: LocalBlobs) -> None:
 
 
 @contextlib.contextmanager
-def _locked(data: Path) -> Iterator[None]:
-    handle = os.open(data / "lock", os.O_RDWR | os.O_CREAT, 0o600)
+def locked(data: Path, name: str, refusal: str) -> Iterator[None]:
+    """Be the only process that does something with a folder. Raises UsageError with the refusal."""
+    handle = os.open(data / name, os.O_RDWR | os.O_CREAT, 0o600)
     try:
         if fcntl is not None:
             try:
                 fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise UsageError(f"another process serves {data}; stop it first, or name another folder") from None
+                raise UsageError(refusal) from None
         yield
     finally:
         os.close(handle)
@@ -83,11 +85,11 @@ def first_owner(hub: Hub, name: str = "owner") -> str | None:
     catalogue has the token has done nothing, and the next one begins anew.
 
     Raises:
-        UnprocessableError: the name will not do.
+        UnprocessableError, ConflictError: the name will not do.
     """
     if hub.catalog.accounts.has_tokens():
         return None
-    check_namespace(name)
+    check_first_name(hub, name)
     token = new_token()
     _keep_private(hub.settings.data / OWNER_TOKEN, token + "\n")
     add_first(hub, name, token)
@@ -105,6 +107,22 @@ def _keep_private(path: Path, text: str) -> None:
         os.fsync(handle)
     fresh.replace(path)
     flush_folder(path.parent)
+
+
+@contextlib.contextmanager
+def minding_owner_token(hub: Hub) -> Iterator[None]:
+    """Take the owner's token off the disk if it is good for something before the block and for nothing after it."""
+    before = _is_good(hub)
+    yield
+    if before and not _is_good(hub):
+        (hub.settings.data / OWNER_TOKEN).unlink(missing_ok=True)
+
+
+def _is_good(hub: Hub) -> bool:
+    try:
+        return caller_of(hub, owner_token(hub.settings)).token is not None
+    except UnauthorizedError:
+        return False
 
 
 def owner_token(settings: Settings) -> str | None:

@@ -5,16 +5,36 @@ from __future__ import annotations
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
+from tars_hub.server.pages import (
+    blob,
+    commit,
+    compare,
+    delete,
+    discussions,
+    listing,
+    members,
+    model,
+    new,
+    reactions,
+    settings,
+    signing_in,
+    static,
+    tokens,
+    tree,
+    upload,
+)
+from tars_hub.server.pages import commits as history
 from tars_hub.server.routes import (
     account,
+    audience,
     cas,
     commits,
     elsewhere,
     files,
     lfs,
     models,
-    pages,
     paths,
+    people,
     proposals,
     repos,
     revisions,
@@ -28,6 +48,8 @@ def table() -> list[BaseRoute]:
     return [
         route("/health", "GET", _health, by_token=False),
         *account.routes(),
+        *people.routes(),
+        *audience.routes(),
         *repos.routes(),
         *revisions.routes(),
         *commits.routes(),
@@ -37,7 +59,23 @@ def table() -> list[BaseRoute]:
         *files.routes(),
         *models.routes(),
         *elsewhere.routes(),
-        *pages.routes(),
+        *static.routes(),
+        *signing_in.routes(),
+        *tokens.routes(),
+        *members.routes(),
+        *new.routes(),
+        *settings.routes(),
+        *reactions.routes(),
+        *upload.routes(),
+        *delete.routes(),
+        *tree.routes(),
+        *blob.routes(),
+        *history.routes(),
+        *commit.routes(),
+        *compare.routes(),
+        *discussions.routes(),
+        *model.routes(),
+        *listing.routes(),  # last: it takes every address of one part
     ]
 
 

@@ -20,6 +20,7 @@ MAX_TENSORS = 100_000
 _MAX_COMMAS = 16 * MAX_TENSORS  # each makes a Python object, some 60 bytes
 _MAX_FILE_BYTES = 1 << 48
 _MAX_DIMENSIONS = 64
+_DIGITS = re.compile(r"[0-9]+")
 _DTYPE = re.compile(r"[A-Z][A-Z0-9_]{0,15}")
 
 # Bits of one number. A type that is not here may come with a later version of the format.
@@ -37,12 +38,23 @@ class TensorError(ValueError):
 
 @dataclass(frozen=True)
 class Tensor:
-    """A tensor without its numbers; `parameters` is how many they are."""
+    """A tensor without its numbers; `parameters` is how many they are.
+
+    Attributes:
+        first, last: its bytes, from the first up to and without the last, counted from the end of the header.
+    """
 
     name: str
     dtype: str
     shape: tuple[int, ...]
     parameters: int
+    first: int = 0
+    last: int = 0
+
+
+def reading_order(tensor: Tensor) -> str:
+    """To sort by: names as people order them, layer2 before layer10."""
+    return _DIGITS.sub(lambda found: found[0].zfill(9), tensor.name)
 
 
 @dataclass(frozen=True)
@@ -141,7 +153,7 @@ def _tensor(name: str, value: object) -> tuple[tuple[int, int], Tensor]:
     # Of a type that is not known yet: at least a bit each. Offsets that go backwards are less than nothing.
     if parameters > size_bits or (dtype in _BITS and parameters * _BITS[dtype] != size_bits):
         raise TensorError(f"tensor {_short(name)} of shape {_short(list(shape))} does not fill its data_offsets")
-    return (offsets[0], offsets[1]), Tensor(name, dtype, shape, parameters)
+    return (offsets[0], offsets[1]), Tensor(name, dtype, shape, parameters, offsets[0], offsets[1])
 
 
 def _naturals(name: str, key: str, value: object) -> tuple[int, ...]:

@@ -6,10 +6,13 @@ from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, S
 from dataclasses import dataclass
 from typing import TypeAlias
 
+from tars_hub.server.errors import BusyError
 from tars_hub.server.gitobjects import TreeEntry, decode_tree, encode_tree, tree_oid
 
 Load = Callable[[Collection[str]], dict[str, bytes]]
 EMPTY_TREE = tree_oid(b"")
+# A revision that nothing leads to any more may be freed while somebody reads it, who is told that it is gone then.
+REMOVED = "its revision was removed just now; ask again, and if that does not help, `tars hub check` says what is lost"
 
 Line: TypeAlias = list[tuple[int, TreeEntry | None]]
 """What stands at one path in one root after another: from which root on it is what."""
@@ -215,6 +218,10 @@ def _load_all(load: Load, root: str) -> dict[str, bytes]:
 
 
 def _load(load: Load, oids: Collection[str]) -> dict[str, bytes]:
-    """The empty tree need not be kept anywhere."""
-    found = load([oid for oid in oids if oid != EMPTY_TREE])
+    """The empty tree need not be kept anywhere. Raises BusyError where another is not there."""
+    wanted = [oid for oid in oids if oid != EMPTY_TREE]
+    found = load(wanted)
+    missing = next((oid for oid in wanted if oid not in found), None)
+    if missing is not None:
+        raise BusyError(f"tree {missing} is not there: {REMOVED}")
     return {**found, EMPTY_TREE: b""} if EMPTY_TREE in oids else found

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, MutableMapping
+from collections.abc import Callable, Iterator, Mapping, MutableMapping
 from concurrent.futures import Future
 from contextlib import contextmanager
+from shutil import disk_usage
 from typing import TYPE_CHECKING, Any
 
 from tars_hub.ui.serve import page_settings
@@ -24,7 +25,10 @@ _API = (
     *("info", "openapi.json", "theme.css", "upload", "upload_progress", "queue/join", "queue/data", "cancel", "reset"),
     *("app_id", "user", "login_check", "heartbeat/", "call/"),
 )
-_FILE = "/gradio_api/file="
+_FILE, _UPLOAD = "/gradio_api/file=", "/gradio_api/upload"
+_FILE_BYTES = 80 << 20  # of a form with one picture
+_QUESTION_BYTES = 16 << 20  # drawings come within it; so many of them wait at once as the queue has places
+_SPARE_BYTES = 512 << 20  # of the disk: visitors' pictures, kept for an hour, must not fill it
 # Visitors' files come from the hub's own address, where its cookies are: none may act as a page of it.
 _FILE_HEADERS = [(b"content-security-policy", b"sandbox; default-src 'none'"), (b"x-content-type-options", b"nosniff")]
 
@@ -42,6 +46,7 @@ class PageMount:
         """
         self.path = path
         self._app: ASGIApp | None = None
+        self._uploads = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -53,8 +58,26 @@ class PageMount:
             await _answer(send, 307, b"", (b"location", f"{self.path}/".encode()))
         elif not _is_open(inner):
             await _answer(send, 404, b"There is nothing here.\n")
+        elif scope["method"] == "POST" and (refusal := self._refusal(inner, _headers(scope))):
+            await _answer(send, *refusal)
         else:
             await self._app(_own(scope), receive, _harmless(send) if inner.startswith(_FILE) else send)
+
+    def _refusal(self, inner: str, headers: Mapping[bytes, bytes]) -> tuple[int, bytes] | None:
+        """Why what a visitor sends is not taken, as a status and a line: Gradio would take any number of bytes."""
+        if headers.get(b"sec-fetch-site", b"none") not in (b"same-origin", b"none"):
+            # One at another port of this host would have the visitor's cookie sent along, and Gradio gives the
+            # answer to whoever knows the session's name, which is in the question.
+            return 403, b"A page of another site asks for this.\n"
+        length = headers.get(b"content-length", b"")
+        if not length.isdigit():
+            return 411, b"Say how long it is: Content-Length.\n"
+        is_file = inner.startswith(_UPLOAD)
+        if int(length[:18]) > (_FILE_BYTES if is_file else _QUESTION_BYTES):
+            return 413, b"It is too large.\n"
+        if is_file and disk_usage(self._uploads).free < _SPARE_BYTES:
+            return 507, b"There is no room for pictures just now.\n"
+        return None
 
     @contextmanager
     def showing(self, build: Callable[[], gr.Blocks], loop: asyncio.AbstractEventLoop) -> Iterator[None]:
@@ -70,6 +93,7 @@ class PageMount:
         end = asyncio.Event()
         life = asyncio.run_coroutine_threadsafe(_live(app, begun, end), loop)
         begun.result()
+        self._uploads = gradio_app.uploaded_file_dir
         self._app = app
         try:
             yield
@@ -97,6 +121,10 @@ def _is_open(inner: str) -> bool:
     if prefix or not asked:
         return inner in _PAGE or inner.startswith(_FOLDERS)
     return any(asked.rstrip("/") == name or (name.endswith("/") and asked.startswith(name)) for name in _API)
+
+
+def _headers(scope: Scope) -> Mapping[bytes, bytes]:
+    return {name.lower(): value for name, value in scope["headers"]}
 
 
 def _mounted(page: gr.Blocks, path: str) -> tuple[Any, Any]:

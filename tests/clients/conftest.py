@@ -20,7 +20,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningHub]:
         yield running
         running.check()  # every byte that all the tests left there
         assert running.stop() == 0
-        assert "Traceback" not in "".join(running.output), running.output
+        assert "Traceback" not in running.said, running.said
 
 
 @pytest.fixture(scope="session")

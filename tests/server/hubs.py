@@ -22,18 +22,21 @@ _WITHIN_S = 60
 
 @dataclass
 class Served:
-    """
+    """A server's process.
+
     Attributes:
         log: what it says, on both streams.
+        begins: where in the log that begins, in bytes; another process may have written there before.
         url: where it answers, without a slash at the end.
     """
 
     process: subprocess.Popen[bytes]
     log: Path
+    begins: int = 0
     url: str = ""
 
     def said(self) -> str:
-        return self.log.read_text(errors="replace")
+        return self.log.read_bytes()[self.begins :].decode(errors="replace")
 
     def get(self, path: str, **options: Any) -> httpx.Response:
         return httpx.get(self.url + path, trust_env=False, **options)
@@ -55,28 +58,33 @@ class Served:
         raise AssertionError(f"it did not come up, and said:\n{self.said()}")
 
 
+def launch(command: list[str], log: Path, **options: Any) -> Served:
+    """Start a server's process, which may not answer yet."""
+    with log.open("ab") as stream:
+        begins = log.stat().st_size
+        # A shell's background jobs, and so the tests that run in one, are started deaf to Ctrl-C.
+        before = signal.signal(signal.SIGINT, signal.default_int_handler)
+        process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, **options)
+        signal.signal(signal.SIGINT, before)
+    return Served(process, log, begins)
+
+
 @contextmanager
 def running(command: list[str], *, line: str, **options: Any) -> Iterator[Served]:
     """A server's process, once it has said a line with its address; killed at the end if it still runs."""
     with tempfile.TemporaryDirectory(prefix="tars-said-") as folder:
-        log = Path(folder) / "log"
-        with log.open("wb") as stream:
-            # A shell's background jobs, and so the tests that run in one, are started deaf to Ctrl-C.
-            before = signal.signal(signal.SIGINT, signal.default_int_handler)
-            process = subprocess.Popen(command, stdout=stream, stderr=subprocess.STDOUT, **options)
-            signal.signal(signal.SIGINT, before)
-        server = Served(process, log)
+        server = launch(command, Path(folder) / "log", **options)
         try:
             server.wait_until_it_answers(line=line)
             yield server
         finally:
-            if process.poll() is None:
-                process.terminate()
+            if server.process.poll() is None:
+                server.process.terminate()
             try:
-                process.wait(20)
+                server.process.wait(20)
             except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
+                server.process.kill()
+                server.process.wait()
 
 
 @contextmanager

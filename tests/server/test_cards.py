@@ -16,7 +16,9 @@ from huggingface_hub.repocard_data import model_index_to_eval_results
 from tars_hub.card import Measured, write_card
 from tars_hub.config import ModelConfig
 from tars_hub.server import cards
-from tars_hub.server.cards import CardError, check_card, front_matter, model_index
+from tars_hub.server import front_matter as reading
+from tars_hub.server.cards import check_card, model_index
+from tars_hub.server.front_matter import CardError, front_matter
 
 RESULT = {
     "task": {"type": "image-classification"},
@@ -41,7 +43,7 @@ def changed(**fields: Any) -> list[dict[str, Any]]:
 def without_libyaml(monkeypatch: pytest.MonkeyPatch) -> ModuleType:
     """The same file as PyYAML without its C part would have it."""
     monkeypatch.delattr(yaml, "CSafeLoader")
-    spec = importlib.util.spec_from_file_location("cards_in_python", str(cards.__file__))
+    spec = importlib.util.spec_from_file_location("cards_in_python", str(reading.__file__))
     assert spec
     assert spec.loader
     module = importlib.util.module_from_spec(spec)

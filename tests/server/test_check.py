@@ -208,3 +208,58 @@ def test_all_pages_are_read(hub: Hub) -> None:
     problems = list(check(hub, lambda *_: None))
     assert len(problems) == len(set(problems)) == 450
     assert Content(sha256="0" * 64, size=1, plain=True, xet="") in hub.catalog.contents.all_plain("", 1)
+
+
+def test_a_xorb_that_is_not_noted_to_be_needed(kept: Kept) -> None:
+    """Housekeeping would free it."""
+    kept.write(delete(schema.recipe_xorbs))
+    [problem] = kept.problems()
+    assert problem.startswith(f"content {kept.file.sha256} is whole")
+    assert problem.endswith(f"needs xorb {kept.chunked.name}")
+
+
+def test_a_content_without_any_form(kept: Kept) -> None:
+    kept.write(delete(schema.recipes))
+    [problem] = [problem for problem in kept.problems() if "neither" in problem]
+    assert problem.startswith("ann/m at ")
+    assert kept.file.sha256 in problem
+
+
+@pytest.mark.parametrize("method", ["_check_plain", "_check_xorb", "_check_recipe", "_check_repo"])
+def test_what_is_freed_meanwhile_is_not_wrong(kept: Kept, monkeypatch: pytest.MonkeyPatch, method: str) -> None:
+    """Between the list of what is there and the look at it."""
+    from datetime import timedelta
+
+    from tars_hub.server import check as checking
+    from tars_hub.server.tidy import tidy
+
+    real = getattr(checking, method)
+
+    def late(*args: object) -> Iterator[str]:
+        monkeypatch.setattr(checking, method, real)
+        kept.hub.catalog.repositories.remove(1)
+        assert tidy(kept.hub, grace=timedelta(0)).blobs > 3
+        yield from real(*args)
+
+    monkeypatch.setattr(checking, method, late)
+    assert kept.problems() == []
+
+
+def test_a_branch_that_moves_while_it_is_checked(kept: Kept, monkeypatch: pytest.MonkeyPatch) -> None:
+    from datetime import timedelta
+
+    from tars_hub.server.records import RefChange
+    from tars_hub.server.tidy import tidy
+
+    history = kept.hub.catalog.history
+    real = history.refs
+
+    def late(repo_id: int) -> object:
+        found = real(repo_id)
+        monkeypatch.setattr(history, "refs", real)
+        history.move_refs(repo_id, [RefChange(name="refs/heads/side", old=kept.side, new=None)])
+        tidy(kept.hub, grace=timedelta(0))
+        return found
+
+    monkeypatch.setattr(history, "refs", late)
+    assert kept.problems() == []

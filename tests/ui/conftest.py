@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from tests.browsers import chromium
+
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
 
@@ -29,11 +31,5 @@ def _no_stray_event_loops() -> Iterator[None]:
 @pytest.fixture(scope="module")
 def browser() -> Iterator[BrowserContext]:
     """One for all visitors of a page: what it is made of comes from its cache after the first."""
-    from playwright.sync_api import sync_playwright
-
-    from tests.ui.visitor import CHROMIUM, FLAGS
-
-    with sync_playwright() as playwright:
-        chromium = playwright.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        yield chromium.new_context(locale="en-US", viewport={"width": 1280, "height": 860})
-        chromium.close()
+    with chromium() as made:
+        yield made.new_context(locale="en-US", viewport={"width": 1280, "height": 860})

@@ -15,12 +15,13 @@ from playwright.sync_api import BrowserContext, Route, expect
 from tars_hub.card import Measured, write_card
 from tars_hub.config import Calibration
 from tars_hub.model import TarsClassifier
+from tests.browsers import CHROMIUM
 from tests.server.running import done
 from tests.small_model import small
 from tests.ui import pictures
 from tests.ui.endpoint import call, upload
 from tests.ui.house import House, house_with
-from tests.ui.visitor import CHROMIUM, Visitor, agrees
+from tests.ui.visitor import Visitor, agrees
 
 pytest.importorskip("gradio", reason="the page needs gradio")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser: {CHROMIUM} is not installed")

@@ -11,6 +11,7 @@ import httpx
 import pytest
 
 from tars_hub.server.serve import address_of, listening, serving
+from tars_hub.ui import mount as module
 from tars_hub.ui.mount import PageMount
 from tars_hub.ui.serve import page_environment
 
@@ -54,6 +55,39 @@ def test_before_and_after_there_is_a_page_it_asks_for_patience(mount: PageMount,
             assert httpx.get(f"{url}/demo/").status_code == 200
             assert "data: [[1]]" in _ask(url)  # the queue runs
             assert "data: [[2]]" in _ask(url)
+
+
+def test_pages_of_other_sites_ask_nothing(mount: PageMount, server: tuple[str, Any]) -> None:
+    url, loop = server
+    with mount.showing(_counting, loop):
+        asked = {
+            site: httpx.post(
+                f"{url}/demo/gradio_api/call/ask", json={"data": []}, headers={"Sec-Fetch-Site": site}
+            ).status_code
+            for site in ("same-origin", "none", "same-site", "cross-site")
+        }
+        assert asked == {"same-origin": 200, "none": 200, "same-site": 403, "cross-site": 403}
+        assert httpx.get(f"{url}/demo/", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200, "links lead here"
+
+
+def test_nobody_sends_any_number_of_bytes(
+    mount: PageMount, server: tuple[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, loop = server
+
+    def upload(size: int) -> int:
+        return httpx.post(f"{url}/demo/gradio_api/upload", files={"files": ("a.png", bytes(size))}).status_code
+
+    with mount.showing(_counting, loop):
+        ask = f"{url}/demo/gradio_api/call/ask"
+        assert httpx.post(ask, json={"data": [], "session_hash": "x" * (17 << 20)}).status_code == 413
+        chunks = iter([b'{"data":', b"[]}"])
+        assert httpx.post(ask, content=chunks, headers={"Content-Type": "application/json"}).status_code == 411
+        assert upload(1000) == 200
+        monkeypatch.setattr(module, "_FILE_BYTES", 2000)
+        assert upload(3000) == 413
+        monkeypatch.setattr(module, "_SPARE_BYTES", 1 << 62)
+        assert upload(1000) == 507, "the disk would be full"
 
 
 def test_the_end_of_the_page_ends_what_an_open_page_listens_to(mount: PageMount, server: tuple[str, Any]) -> None:

@@ -22,10 +22,11 @@ from tars_hub.exhibits import Exhibit, OneModel
 from tars_hub.model import TarsClassifier
 from tars_hub.predict import Predictor
 from tars_hub.preprocess import decode
+from tests.browsers import CHROMIUM
 from tests.ui import pictures
 from tests.ui.endpoint import call, upload
 from tests.ui.pictures import DIFFICULT, HOSTILE
-from tests.ui.visitor import CHROMIUM, TOLERANCE, Visitor, agrees
+from tests.ui.visitor import TOLERANCE, Visitor, agrees
 
 gr = pytest.importorskip("gradio", reason="the page needs gradio")
 

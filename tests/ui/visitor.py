@@ -13,11 +13,6 @@ from playwright.sync_api import ConsoleMessage, Locator, Page
 from tars_hub.predict import Predictor
 from tars_hub.preprocess import Picture
 
-CHROMIUM = Path("/usr/bin/chromium")
-FLAGS = [
-    *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
-    *("--disable-background-networking", "--disable-component-update", "--disable-sync"),
-]
 _ALLOWED_ERRORS = (
     "Method not implemented.",  # Gradio, once for each picture shown
     "upload_progress",  # Gradio asks about an upload that is already over: a 404

@@ -8,6 +8,10 @@ from typing import Any
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
 
+from tars_hub.server.pages import wording
+from tars_hub.server.pages.csrf import csrf_of
+from tars_hub.server.pages.header import header_of
+from tars_hub.server.pages.static import address
 from tars_hub.server.routes.web import Ask
 
 _POLICY = (
@@ -24,17 +28,27 @@ HEADERS = {
 
 
 def page(ask: Ask, template: str, *, status: int = 200, **values: Any) -> Response:  # noqa: ANN401  # the template's
-    """A page from a template, all of whose values are escaped; `ask` and `caller` it gets besides."""
-    text = _environment().get_template(template).render(ask=ask, caller=ask.caller, **values)
-    return HTMLResponse(text, status, HEADERS)
+    """A page from a template, all of whose values are escaped.
+
+    Every template gets `ask`, `caller` and `csrf` besides; one with `repo`, `revision` and `tab` gets `header`.
+    """
+    values |= {"ask": ask, "caller": ask.caller, "csrf": csrf_of(ask)}
+    if "repo" in values and "tab" in values:
+        values["header"] = header_of(ask, values["repo"], values["revision"], values["tab"])
+    text = _environment().get_template(template).render(values)
+    # Halves of letters, which JSON can hold, are no UTF-8.
+    return HTMLResponse(text.encode(errors="replace"), status, HEADERS)
 
 
 @cache
 def _environment() -> Environment:
-    return Environment(
+    made = Environment(
         loader=PackageLoader("tars_hub.server.pages"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    made.globals["static"] = address
+    made.filters |= wording.FILTERS
+    return made

@@ -1,4 +1,4 @@
-"""JSON from strangers, read so that every text in it can be written again."""
+"""What strangers write: JSON, read so that every text in it can be written again, and numbers."""
 
 from __future__ import annotations
 
@@ -18,3 +18,8 @@ def read_json(data: bytes) -> Any:  # noqa: ANN401  # any JSON
     if "\\u" in text:
         json.dumps(found, ensure_ascii=False).encode()
     return found
+
+
+def read_number(text: str, *, digits: int) -> int | None:
+    """A whole number of up to so many digits, none of them of another script; None for anything else."""
+    return int(text) if text.isascii() and text.isdigit() and len(text) <= digits else None
