@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from tars_hub.server.records import Token, User
 
 Act = Callable[["Hub", argparse.Namespace], "Iterator[str]"]
+_MOST_DIGITS = 18
 _SIZE = re.compile(r"([0-9]{1,15}(?:\.[0-9]{1,6})?) ?([kMGTP]?)B?", re.IGNORECASE)
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12, "P": 10**15}
 _MOST_BYTES = (1 << 63) - 1
@@ -88,7 +89,7 @@ def _add_tokens(tokens: Commands, say: Say) -> None:
     making.set_defaults(role="read")
     _command(tokens, "list", "a user's tokens, without their texts", _list_tokens, say, "USER")
     revoking = _command(tokens, "revoke", "take a token back, by its number in the list", _revoke_token, say)
-    revoking.add_argument("id", type=positive, metavar="ID")
+    revoking.add_argument("id", type=_token_number, metavar="ID")
 
 
 def size(text: str) -> int:
@@ -102,6 +103,12 @@ def size(text: str) -> int:
 
 def _size_or_none(text: str) -> int | None:
     return None if text == "none" else size(text)
+
+
+def _token_number(text: str) -> int:
+    if not text.isascii() or not text.isdigit() or len(text) > _MOST_DIGITS:
+        raise argparse.ArgumentTypeError(f"{text[:40]!r} is no token's number; `tars hub token list USER` has them")
+    return int(text)
 
 
 def _member(text: str) -> tuple[str, Any]:
@@ -151,9 +158,14 @@ def _remove_user(hub: Hub, given: argparse.Namespace) -> Iterator[str]:
         count = remove_user(hub, user, with_models=given.with_models)
     yield f"removed {user.name}{_models(count)}"
     for each in shared:
-        if not any(member.role == "admin" for member in hub.catalog.accounts.members(each.id)):
-            yield f"{each.name} has no admin now; `tars hub org member {each.name} USER:admin` makes one"
+        yield from _without_admin(hub, each)
     yield from _without_tokens(hub)
+
+
+def _without_admin(hub: Hub, organisation: User) -> Iterator[str]:
+    if not any(member.role == "admin" for member in hub.catalog.accounts.members(organisation.id)):
+        name = organisation.name
+        yield f"{name} has no admin now; `tars hub org member {name} USER:admin` makes one"
 
 
 def _without_tokens(hub: Hub) -> Iterator[str]:
@@ -200,6 +212,7 @@ def _set_member(hub: Hub, given: argparse.Namespace) -> Iterator[str]:
     organisation, (name, role) = find_organisation(hub, given.name), given.member
     hub.catalog.accounts.set_member(organisation.id, find_person(hub, name).id, role)
     yield f"the members of {organisation.name} are {_members(hub, organisation) or 'none'}"
+    yield from _without_admin(hub, organisation)
 
 
 def _remove_organisation(hub: Hub, given: argparse.Namespace) -> Iterator[str]:

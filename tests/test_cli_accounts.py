@@ -190,7 +190,9 @@ class TestTheOwnersToken:
         (["token", "create", "ann", "--label", "two\nlines"], "one line"),
         (["token", "list", "lab"], "lab is an organisation"),
         (["token", "revoke", "99"], "no token 99"),
-        (["token", "revoke", "all"], "whole number"),
+        (["token", "revoke", "all"], "no token's number"),
+        (["token", "revoke", "9" * 23], "no token's number"),
+        (["token", "revoke", "9" * 18], "no token 9"),
     ],
 )
 def test_a_mistake_is_one_line_and_changes_nothing(

@@ -154,13 +154,17 @@ class Client:
         return said
 
 
-def told_by(process: subprocess.Popen[str]) -> Any:
-    """Wait for a script that `Client.start` began, and read what it tells."""
+class NoEndError(AssertionError):
+    """A script did not end by itself."""
+
+
+def told_by(process: subprocess.Popen[str], *, timeout_s: float = TIMEOUT_S) -> Any:
+    """Wait for a script that `Client.start` began, and read what it tells. Raises NoEndError, after it was killed."""
     try:
-        output, errors = process.communicate(timeout=TIMEOUT_S)
+        output, errors = process.communicate(timeout=timeout_s)
     except subprocess.TimeoutExpired:
         process.kill()
         output, errors = process.communicate()
-        raise AssertionError(f"no end after {TIMEOUT_S} s:\n{output[-2000:]}\n{errors[-4000:]}") from None
+        raise NoEndError(f"no end after {timeout_s} s:\n{output[-2000:]}\n{errors[-4000:]}") from None
     assert process.returncode == 0, f"the script ended with {process.returncode}:\n{output[-2000:]}\n{errors[-4000:]}"
     return json.loads(output.splitlines()[-1])

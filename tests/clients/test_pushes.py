@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 import os
+import subprocess
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from tests.clients.clients import CLIENTS, MAIN, NAMES, Client, told_by
+from tests.clients.clients import CLIENTS, MAIN, NAMES, TIMEOUT_S, Client, NoEndError, told_by
 from tests.clients.relay import relay_to
 from tests.clients.scenarios.making import noise, safetensors
 from tests.hubs import RunningHub
@@ -64,6 +65,19 @@ def _push(client: Client, repo: str, path: Path, **facts: Any) -> list[dict[str,
 
 
 # ---------------------------------------------------------------- cut off
+
+# Of hf-xet 1.5.1, about one push in seven then waits for ever, in a queue of its own, with no connection to anybody.
+_HANGS = "hub-1.20-oldest-xet"
+
+
+def _ended(pushing: subprocess.Popen[str], again: Callable[[], Any], *, hangs: bool) -> Any:
+    """What a push told; of a client that hangs, what came of it when somebody stopped it and pushed again."""
+    try:
+        return told_by(pushing, timeout_s=30 if hangs else TIMEOUT_S)
+    except NoEndError:
+        if not hangs:
+            raise
+        return again()
 
 
 @pytest.mark.parametrize("after", [MIB // 4, 3 * MIB, 9 * MIB])
@@ -123,7 +137,7 @@ def test_a_hub_killed_in_the_middle_of_an_upload(
         # Parts travel by connections of their own, and may all have been sent again by now: old or new, and no mixture.
         assert _pulled(client, repo, tmp_path / "between") in (_digests(first), _digests(second))
         relay.release()
-        tries = told_by(pushing)
+        tries = _ended(pushing, lambda: _push(client, repo, second), hangs=name == _HANGS)
     assert tries[-1]["ended"] == "landed", tries
     assert _pulled(client, repo, tmp_path / "after") == _digests(second)
     own_hub.check()

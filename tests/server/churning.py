@@ -40,7 +40,7 @@ class Churner:
             self.api.create_repo(self.own, exist_ok=True)
             step()
         except Exception as error:
-            return {"step": step.__name__, "outcome": f"{type(error).__name__}: {error}"}
+            return {"step": step.__name__, "outcome": _said(error)}
         return {"step": step.__name__, "outcome": "done"}
 
     def push(self) -> None:
@@ -86,6 +86,13 @@ class Churner:
 
     def _commit(self, repo: str, branch: str, operations: list[object]) -> None:
         self.api.create_commit(repo, operations, revision=branch, commit_message=f"push {self.chance.random()}")
+
+
+def _said(error: BaseException) -> str:
+    """The error and what led to it: some clients put the hub's own words into the cause alone."""
+    cause = error.__cause__ or error.__context__
+    said = f"{type(error).__name__}: {error}"
+    return f"{said} <- {_said(cause)}" if cause else said
 
 
 def _is_file(entry: object) -> bool:

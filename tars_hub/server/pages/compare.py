@@ -15,6 +15,7 @@ from tars_hub.server.rules.comparison import Comparison, compare
 
 _CHOICES = 100
 _LONGEST = 300
+_SHORT = 12  # digits of a commit's id, of 40
 _MAIN = MAIN.removeprefix(BRANCHES)
 
 
@@ -28,7 +29,7 @@ def routes() -> list[BaseRoute]:
 
 def _compare(ask: Ask) -> Response:
     repo = find_repo(ask.hub, ask.caller, ask.repo_name)
-    names = _names(ask)
+    names = _names(ask, repo)
     old, new = (_commit(ask, repo, name) for name in names)
     missing = [name for name, commit in zip(names, (old, new), strict=True) if commit is None]
     found: Comparison | None = None
@@ -53,15 +54,24 @@ def _compare(ask: Ask) -> Response:
     )
 
 
-def _names(ask: Ask) -> tuple[str, str]:
-    """The two revisions that were asked for: in the address, in the form's fields, or one there and one `with` it."""
+def _names(ask: Ask, repo: Repo) -> tuple[str, str]:
+    """The two revisions that were asked for: in the address, in the form's fields, or one there and one `with` it.
+
+    Where none is named as the first, it is what the second came after.
+    """
     params = ask.request.query_params
     said = ask.part("revisions") if "revisions" in ask.request.path_params else ""
     old, dots, new = said.partition("...")
     if not dots:
         old, new = params.get("old", ""), params.get("new", said)
         old = params.get("with", old)
-    return (old.strip() or _MAIN)[:_LONGEST], (new.strip() or _MAIN)[:_LONGEST]
+    new = (new.strip() or _MAIN)[:_LONGEST]
+    return old.strip()[:_LONGEST] or _before(ask, repo, new), new
+
+
+def _before(ask: Ask, repo: Repo, name: str) -> str:
+    commit = _commit(ask, repo, name)
+    return commit.parents[0][:_SHORT] if commit and commit.parents else _MAIN
 
 
 def _commit(ask: Ask, repo: Repo, name: str) -> Commit | None:

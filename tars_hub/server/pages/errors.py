@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from urllib.parse import unquote
+
 from starlette.requests import Request
 from starlette.responses import Response
 
-from tars_hub.server.errors import HubError, NotFoundError
+from tars_hub.server.errors import HubError, NotFoundError, RepoNotFoundError, UnauthorizedError
 from tars_hub.server.hub import Hub
 from tars_hub.server.pages.forms import login_address
 from tars_hub.server.pages.look import page
@@ -35,12 +37,21 @@ def answer(request: Request, error: Exception) -> Response:
         status=error.status,
         title=_TITLES.get(error.status, "This cannot be done"),
         message=one_line(error),
-        login=login_address(request) if error.status in (401, 404) else "",
+        login=login_address(request) if error.status in (401, 403, 404) else "",
+        model=_model(request, error),
     )
     for name in ("X-Error-Message", "X-Error-Code", "X-Repo-Commit", "WWW-Authenticate"):
         if name in plain.headers:
             shown.headers[name] = plain.headers[name]
     return shown
+
+
+def _model(request: Request, error: HubError) -> str:
+    """The full name of the model that the address is about, which the caller may see; empty for none."""
+    if isinstance(error, RepoNotFoundError | UnauthorizedError):
+        return ""
+    parts = [unquote(str(request.path_params.get(name, ""))) for name in ("namespace", "name")]
+    return "/".join(parts) if all(parts) else ""
 
 
 def for_people(request: Request) -> bool:

@@ -57,7 +57,7 @@ def _ways(repo: Repo, revision: str) -> dict[str, str]:
         "Files": f"{top}/tree/{part}",
         "Commits": f"{top}/commits/{part}",
         "Discussions": f"{top}/discussions",
-        "Compare": f"{top}/compare/main...{part}",
+        "Compare": f"{top}/compare" if revision == "main" else f"{top}/compare/main...{part}",
     }
 
 

@@ -71,7 +71,7 @@ def find_repo(hub: Hub, caller: Caller, full_name: str, action: Action = Action.
     """
     repo = hub.catalog.repositories.find(full_name)
     if repo is None or not permits(caller, repo, Action.READ):
-        raise RepoNotFoundError(f"there is no repository {full_name[:200]!r} here, or the token may not read it")
+        raise RepoNotFoundError(f"there is no repository {full_name[:200]!r} here, or you may not read it")
     require(caller, repo, action)
     return repo
 

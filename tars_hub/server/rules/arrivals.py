@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from tars_hub.server.errors import EntryNotFoundError, QuotaError, TooLargeError
+from tars_hub.server.errors import EntryNotFoundError, QuotaError, TooLargeError, UnprocessableError
+from tars_hub.server.facts import README
+from tars_hub.server.front_matter import CardError, front_matter
 from tars_hub.server.gitobjects import read_pointer
 from tars_hub.server.hub import Hub
 from tars_hub.server.records import Caller, Commit, Repo
@@ -62,9 +64,20 @@ class Arrival(uploads.Receiving):
             self.finish()
             return Large(self.path, sha256, self._size)
         data = bytes(self._head)
+        _check_card(self.path, data)
         if named := read_pointer(data):
             return Large(self.path, *named)  # it stands for a file that must have been uploaded here then
         return commits.AddFile(self.path, contents.keep_small(self.hub, data))
+
+
+def _check_card(path: str, data: bytes) -> None:
+    """Refuse a card that clients would refuse, who ask the hub before they send one. Raises UnprocessableError."""
+    if path != README:
+        return
+    try:
+        front_matter(data.decode(errors="replace"))
+    except CardError as error:
+        raise UnprocessableError(f"{error}; mend it, and upload it again") from None
 
 
 def attributes_of(hub: Hub, commit: Commit) -> Attributes:

@@ -84,3 +84,11 @@ def test_what_a_query_asks_wrongly(shared: Site) -> None:
         check(answer)
         assert answer.status_code == 400
         assert query.split("=")[1][:40] in text(answer.text)
+
+
+def test_from_a_file_that_is_not_open_one_gets_back_to_its_model(shared: Site) -> None:
+    page = shared.get("/ann/gated/blob/main/README.md", headers=BROWSER)
+    assert page.status_code == 403
+    assert '<a href="/ann/gated">ann/gated</a>' in page.text
+    assert 'href="/login?next=' in page.text
+    assert 'href="/ann/in-hiding"' not in shared.get("/ann/in-hiding/blob/main/x", headers=BROWSER).text

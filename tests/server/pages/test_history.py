@@ -54,7 +54,7 @@ class TestCommits:
         shown = text(page)
         assert BAD[:20] in shown
         assert shown.count("ann, just now") == 5
-        assert links(page, "/compare/")[1].endswith(f"/compare/{model.commits[1]}...{model.commits[2]}")
+        assert links(page, "/compare/")[0].endswith(f"/compare/{model.commits[1]}...{model.commits[2]}")
         for link in links(page, f"/{model.repo}/"):
             look(shared, link)
 
@@ -152,9 +152,16 @@ class TestCompare:
         assert "resnet18 resnet50" in text(look(shared, f"/{model.repo}/compare{path}"))
 
     def test_the_same_twice(self, shared: Site, model: Model) -> None:
-        page = look(shared, f"/{model.repo}/compare")
+        page = look(shared, f"/{model.repo}/compare/main...main")
         assert "Both are the same commit" in page
-        assert len(links(page, "...main")) == 6  # the tab's own, and five earlier commits… or all there are
+        commits = shared.get(f"/api/models/{model.repo}/commits/main").json()
+        assert len(links(page, "...main")) == min(5, len(commits) - 1)  # earlier ones to compare with
+
+    def test_without_a_first_one_it_is_what_the_second_came_after(self, shared: Site, model: Model) -> None:
+        commits = shared.get(f"/api/models/{model.repo}/commits/main").json()
+        page = look(shared, f"/{model.repo}/compare")
+        assert f'value="{commits[1]["id"][:12]}"' in page
+        assert "Both are the same commit" not in page
 
     @pytest.mark.parametrize(
         "path", ["/none...main", "?old=%3Cscript%3E", "/...", "/main....main", "/%00...x", "?old=" + "x" * 3000]

@@ -75,6 +75,15 @@ def test_a_file_is_replaced(ann: Visit) -> None:
     assert content(ann.site, "README.md") == b"# other"
 
 
+def test_a_card_that_clients_would_refuse_is_refused(ann: Visit) -> None:
+    answer = upload(ann, ("README.md", b"---\ntags: [a\n---\n"), ("x.txt", b"x"))
+    assert answer.status_code == 422
+    assert "the front matter of README.md is not good YAML" in answer.text
+    assert content(ann.site, "README.md") == b"# hello"
+    assert set(listed(ann.site)) == {"README.md"}
+    assert upload(ann, ("README.md", b"---\ntags: [a\n---\n"), folder="sub").status_code == 303, "that is no card"
+
+
 def test_a_branch_whose_name_has_a_slash(ann: Visit) -> None:
     done(ann.site.ask("POST", f"/api/models/{NAME}/branch/feature%2Fx", "ann", json={}))
     answer = upload(ann, ("x", b"y"), to="feature%2Fx")
