@@ -130,5 +130,7 @@ def _verify(ask: Ask) -> Response:
     found = ask.hub.catalog.contents.get([wanted.sha256]).get(wanted.sha256)
     linked = wanted.sha256 in ask.hub.catalog.contents.linked(repo.id, [wanted.sha256])
     if found is None or not linked or found.size != wanted.size:
-        raise NotFoundError(f"{wanted.sha256} with {wanted.size} bytes was not uploaded")
+        raise NotFoundError(
+            f"{wanted.sha256} with {wanted.size} bytes is not here for {repo.full_name}; upload it again"
+        )
     return PlainTextResponse("OK")
