@@ -92,8 +92,9 @@ class RunningHub:
 
     @property
     def stored_bytes(self) -> int:
-        """What its folder takes up, counted by file sizes."""
-        return sum(path.stat().st_size for path in self.data.rglob("*") if path.is_file())
+        """What it keeps, counted by file sizes; not the database's log, which is written over again and again."""
+        passing = {"catalog.sqlite-wal", "catalog.sqlite-shm"}
+        return sum(path.stat().st_size for path in self.data.rglob("*") if path.is_file() and path.name not in passing)
 
     def command(self, *words: str) -> str:
         """What `tars hub …` prints for this folder, the process running beside it or not."""
