@@ -143,12 +143,13 @@ class _Handler(BaseHTTPRequestHandler):
         """Let a piece of a file through, or as much of it as may; False where the line broke."""
         line = self.line
         sent = piece if line.left is None else piece[: line.left]
+        line.moved += len(sent)  # before whoever gets it can go on and look
         try:
             self.wfile.write(sent)
             self.wfile.flush()
         except OSError:  # nobody listens any more
+            line.moved -= len(sent)
             return False
-        line.moved += len(sent)
         if line.left is None:
             return True
         line.left -= len(sent)

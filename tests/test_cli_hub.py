@@ -39,7 +39,7 @@ def run_in_shell(commands: str, folder: Path) -> str:
         "HF_HUB_DISABLE_UPDATE_CHECK": "1",
     }
     done = subprocess.run(
-        ["sh", "-ec", commands], env=environment, cwd=folder, check=True, capture_output=True, text=True, timeout=120
+        ["sh", "-ec", commands], env=environment, cwd=folder, check=True, capture_output=True, text=True, timeout=300
     )
     return done.stdout
 

@@ -174,9 +174,9 @@ def test_a_large_matrix_is_left_out_of_the_file() -> None:
 
 def test_a_thousand_classes_take_seconds() -> None:
     evaluated = some(10_000, 1000, 0.7)
-    start = time.monotonic()
+    start = time.process_time()  # not what others on the machine take
     found = measured(evaluated)
-    assert time.monotonic() - start < 20
+    assert time.process_time() - start < 20
     assert found.f1_interval[0] <= found.f1 <= found.f1_interval[1]
 
 

@@ -428,11 +428,11 @@ class TestMistakes:
 
     @pytest.mark.parametrize("side", ["--from", "--to"])
     def test_a_hub_that_is_down(self, hubs: Pair, capsys: Said, side: str) -> None:
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            down = f"http://127.0.0.1:{free.getsockname()[1]}"
         hubs.make()
-        assert main(["mirror", "ann/pets", *hubs.flags(), side, down]) == 2
+        with socket.socket() as kept:  # a port on which nobody listens, nor will while it is kept
+            kept.bind(("127.0.0.1", 0))
+            down = f"http://127.0.0.1:{kept.getsockname()[1]}"
+            assert main(["mirror", "ann/pets", *hubs.flags(), side, down]) == 2
         said = capsys.readouterr()
         assert down in said.err
         assert said.err.count("\n") == 1

@@ -76,7 +76,7 @@ def without_network(home: Path, *words: str) -> subprocess.CompletedProcess[str]
     (home / "site" / "sitecustomize.py").write_text(NO_NETWORK)
     log = home / "asked"
     process = start(home, *words, environment={"PYTHONPATH": str(home / "site"), "NETWORK_LOG": str(log)})
-    out, err = process.communicate(timeout=120)
+    out, err = process.communicate(timeout=300)
     assert not log.exists(), log.read_text()
     return subprocess.CompletedProcess(words, process.returncode, out, err)
 
@@ -213,7 +213,7 @@ def test_readme_s_commands_work_as_printed(hubs: Pair, model: Path, picture: Pat
     variables = {"HF_HOME": str(tmp_path), "HF_ENDPOINT": hubs.target.url, "HF_TOKEN": hubs.there.tokens["ann"]}
     environment = {**os.environ, **variables, "PYTHONPATH": str(ROOT)}
     done = subprocess.run(
-        ["sh", "-ec", commands], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=120, check=False
+        ["sh", "-ec", commands], cwd=tmp_path, env=environment, capture_output=True, text=True, timeout=300, check=False
     )
     assert done.returncode == 0, done.stderr
     assert re.search(r"cat\.png\t.*%\n$", done.stdout)

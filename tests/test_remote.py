@@ -335,15 +335,16 @@ def test_an_impossible_repository_id(hub: FakeHub, name: str) -> None:
 # ---------------------------------------------------------------- hubs that do not answer
 
 
-def unused_address() -> str:
-    """Nobody listens there."""
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        return f"http://127.0.0.1:{free.getsockname()[1]}"
+@pytest.fixture
+def unused_address() -> Iterator[str]:
+    """Nobody listens there, and nobody else will: the port is kept."""
+    with socket.socket() as kept:
+        kept.bind(("127.0.0.1", 0))
+        yield f"http://127.0.0.1:{kept.getsockname()[1]}"
 
 
-def test_a_hub_that_is_down_is_named() -> None:
-    down = FakeHub(unused_address())
+def test_a_hub_that_is_down_is_named(unused_address: str) -> None:
+    down = FakeHub(unused_address)
     message = refusal(DownloadError, down)
     assert f"not in the cache, and {down.url} does not answer" in message
     with pytest.raises(DownloadError, match=f"could not be pushed to {down.url}"):

@@ -131,7 +131,7 @@ def test_a_hub_killed_in_the_middle_of_an_upload(
     with relay_to(own_hub.url) as relay:
         relay.cut_after(after, hold=True)
         pushing = client.start("push", repo=repo, path=str(second), url=relay.url, until_landed=True)
-        assert relay.reached.wait(60), told_by(pushing)
+        assert relay.reached.wait(TIMEOUT_S), told_by(pushing)
         own_hub.kill()
         own_hub.restart()
         # Parts travel by connections of their own, and may all have been sent again by now: old or new, and no mixture.

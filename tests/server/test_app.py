@@ -9,9 +9,9 @@ from unittest.mock import patch
 import httpx
 import pytest
 
+from tars_hub.listening import address_of, listening, serving
 from tars_hub.server.app import create_app
 from tars_hub.server.hub import Hub
-from tars_hub.server.serve import address_of, listening, serving
 from tests.server.running import Site, done, large, site
 
 
@@ -38,14 +38,15 @@ class TestMounts:
     )
     def test_a_mount_gets_what_is_below_it(self, hub: Hub, path: str, mounted: bool) -> None:
         with listening("127.0.0.1", 0) as listener, serving(create_app(hub, mounts=[("/demo", _echo)]), listener):
-            answer = httpx.get(address_of(listener) + path, trust_env=False)
+            answer = httpx.get(address_of(listener) + path, trust_env=False, timeout=60)
         assert (answer.status_code == 200) == mounted
         if mounted:
             assert answer.text.startswith(path.replace("%20", " ").partition("?")[0])
 
     def test_the_hub_answers_beside_it(self, hub: Hub) -> None:
         with listening("127.0.0.1", 0) as listener, serving(create_app(hub, mounts=[("/demo", _echo)]), listener):
-            assert httpx.get(f"{address_of(listener)}/health", trust_env=False).json() == {"status": "ok"}
+            answer = httpx.get(f"{address_of(listener)}/health", trust_env=False, timeout=60)
+            assert answer.json() == {"status": "ok"}
 
 
 @pytest.mark.parametrize(

@@ -27,7 +27,7 @@ from tests.hubs import RunningHub, running_hub
 
 HERE = Path(__file__).parent
 CLIENTS = {"xet": {}, "lfs": {"HF_HUB_DISABLE_XET": "1"}}
-WITHIN_S = 60
+WITHIN_S = 180  # for a push, on a machine that does much else
 
 
 @dataclass(frozen=True)

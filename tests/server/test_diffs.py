@@ -76,9 +76,9 @@ def test_git_applies_them(tmp_path: Path) -> None:
 
 def test_hostile_texts_take_no_time() -> None:
     old, new = ("".join(f"{number % modulus}\n" for number in range(60_000)) for modulus in (97, 89))
-    begun = time.monotonic()
+    begun = time.process_time()  # not what others on the machine take
     text = file_diff("f", side(old), side(new))
-    assert time.monotonic() - begun < 2
+    assert time.process_time() - begun < 2
     assert text.count("\n+") > 50_000
 
 

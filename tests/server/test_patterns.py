@@ -78,9 +78,9 @@ def test_ignored_files_are_those_that_git_ignores(tmp_path: Path, seed: int) -> 
     "glob", ["*a" * 60 + "b", "**/" * 90 + "b", "[" * 200, "[!" + "a" * 200 + "]*" * 20, "?*" * 100]
 )
 def test_no_pattern_takes_long(glob: str) -> None:
-    started = time.monotonic()
+    started = time.process_time()  # not what others on the machine take
     fits(glob, "/".join(["a" * 200] * 50))
-    assert time.monotonic() - started < 2
+    assert time.process_time() - started < 2
 
 
 @pytest.mark.parametrize("seed", range(6))

@@ -51,8 +51,9 @@ def test_nonsense(signer: Signer, text: str) -> None:
 
 
 def test_it_ends(signer: Signer, monkeypatch: pytest.MonkeyPatch) -> None:
-    text = signer.sign("p", VALUE)
     now = TimestampSigner(b"x").get_timestamp()
+    monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _: now)
+    text = signer.sign("p", VALUE)
     monkeypatch.setattr(TimestampSigner, "get_timestamp", lambda _: now + 11)
     with pytest.raises(ForbiddenError, match="expired"):
         signer.read("p", text, max_age_s=10)

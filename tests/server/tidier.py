@@ -1,6 +1,7 @@
 """Tidy a hub without end, as a process of its own: `python -m tests.server.tidier FOLDER GRACE_S JOURNAL`.
 
-Each run is written down as a line of JSON: what it freed, and how long it held others up at most.
+Each run is written down as a line of JSON: what it freed, and how long it held others up at most. When the first
+begins, it prints a line.
 """
 
 from __future__ import annotations
@@ -40,6 +41,8 @@ def _timed(self: Database) -> Iterator[Connection]:
 def main(folder: str, grace_s: str, journal: str) -> None:
     Database.writing = _timed  # type: ignore[method-assign]
     with opened(Settings(data=Path(folder))) as hub, Path(journal).open("a") as lines:
+        sys.stdout.write("tidying\n")
+        sys.stdout.flush()
         while True:
             began = time.monotonic()
             found = tidy(hub, grace=timedelta(seconds=float(grace_s)))

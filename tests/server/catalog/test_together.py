@@ -87,7 +87,7 @@ def test_nobody_waits_to_read_while_another_writes(url: str) -> None:
     catalog = SqlCatalog.open(url)
     catalog.accounts.add_user("ann")
     with catalog.database.writing(), ThreadPoolExecutor(1) as pool:
-        assert pool.submit(catalog.accounts.user, "ann").result(timeout=5) is not None
+        assert pool.submit(catalog.accounts.user, "ann").result(timeout=20) is not None  # who waits, waits for 30
     catalog.close()
 
 

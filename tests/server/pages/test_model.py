@@ -8,10 +8,10 @@ from html import unescape
 
 import pytest
 
+from tars_hub.listening import address_of, listening, serving
 from tars_hub.server.app import create_app
 from tars_hub.server.pages import sheet
 from tars_hub.server.rules.tokens import create_token
-from tars_hub.server.serve import address_of, listening, serving
 from tests.server.pages.looking import links, look, text
 from tests.server.pages.visiting import Visit, visit
 from tests.server.running import Site, done

@@ -48,7 +48,7 @@ def doors() -> Iterator[Doors]:
     with ExitStack() as stack:
 
         def door(running: Site, after: str = "") -> Door:
-            return Door(running, stack.enter_context(httpx.Client(trust_env=False, headers=HTML)), after)
+            return Door(running, stack.enter_context(httpx.Client(trust_env=False, headers=HTML, timeout=60)), after)
 
         yield door
 

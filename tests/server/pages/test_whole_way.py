@@ -50,28 +50,34 @@ def page(browser: Browser, hub: Site) -> Iterator[Page]:
     context = browser.new_context(java_script_enabled=False, viewport=PHONE, base_url=hub.url)  # type: ignore[arg-type]
     asked: list[str] = []
     found = context.new_page()
-    found.set_default_timeout(20_000)
+    found.set_default_timeout(60_000)
     found.on("request", lambda request: asked.append(request.url))
     yield found
     context.close()
     assert {urlsplit(url).netloc for url in asked} == {urlsplit(hub.url).netloc}
 
 
+def press(page: Page, button: str) -> None:
+    """Send a form, and wait for the page that it leads to: a click alone is done as soon as the browser has asked."""
+    with page.expect_navigation():
+        page.get_by_role("button", name=button).click()
+
+
 def log_in(page: Page, hub: Site) -> None:
     page.goto("/login")
     page.get_by_label("Access token").fill(hub.tokens["owner"])
-    page.get_by_role("button", name="Log in").click()
+    press(page, "Log in")
 
 
 def test_the_whole_way(page: Page, hub: Site, tmp_path: Path) -> None:
     page.goto("/new")
     assert "/login?next=%2Fnew" in page.url
     page.get_by_label("Access token").fill(hub.tokens["owner"])
-    page.get_by_role("button", name="Log in").click()
+    press(page, "Log in")
     assert urlsplit(page.url).path == "/new", "where one wanted to go"
 
     page.get_by_label("Name").fill("first-model")
-    page.get_by_role("button", name="Make it").click()
+    press(page, "Make it")
     assert urlsplit(page.url).path == "/owner/first-model"
 
     upload(page, tmp_path)
@@ -81,13 +87,13 @@ def test_the_whole_way(page: Page, hub: Site, tmp_path: Path) -> None:
     assert page.get_by_text("model.safetensors").first.is_visible()
 
     page.goto("/owner/first-model/delete/main/weights/notes.txt")
-    page.get_by_role("button", name="Delete").click()
+    press(page, "Delete")
     assert urlsplit(page.url).path == "/owner/first-model/tree/main/weights"
     assert page.get_by_role("link", name="notes.txt", exact=True).count() == 0
 
     settings(page, hub)
     tokens(page, hub)
-    page.get_by_role("button", name="Log out").click()
+    press(page, "Log out")
     page.goto("/settings/tokens")
     assert urlsplit(page.url).path == "/login"
 
@@ -101,8 +107,8 @@ def upload(page: Page, tmp_path: Path) -> None:
     page.get_by_label("Files", exact=False).last.set_input_files(
         [tmp_path / "model.safetensors", tmp_path / "notes.txt"]
     )
-    page.get_by_role("button", name="Upload").click()
-    page.wait_for_url("**/tree/main/weights")
+    press(page, "Upload")
+    assert urlsplit(page.url).path == "/owner/first-model/tree/main/weights"
 
 
 def digest(path: Path) -> str:
@@ -115,16 +121,16 @@ def settings(page: Page, hub: Site) -> None:
     assert hub.get(at).status_code == 404
     page.goto("/owner/first-model/settings")
     page.get_by_label("Public").check()
-    page.get_by_role("button", name="Save").click()
+    press(page, "Save")
     assert hub.get(at).status_code == 200
     page.get_by_label("Private").check()
-    page.get_by_role("button", name="Save").click()
+    press(page, "Save")
     assert hub.get(at).status_code == 404
     page.get_by_label("Name").fill("better-name")
-    page.get_by_role("button", name="Rename").click()
+    press(page, "Rename")
     assert urlsplit(page.url).path == "/owner/better-name/settings"
     page.get_by_label("to delete it").fill("owner/other")
-    page.get_by_role("button", name="Delete it").click()
+    press(page, "Delete it")
     assert "type owner/better-name to delete it" in page.get_by_role("alert").inner_text()
 
 
@@ -133,11 +139,11 @@ def tokens(page: Page, hub: Site) -> None:
     page.goto("/settings/tokens")
     page.get_by_label("What for").fill("laptop")
     page.get_by_label("Only these repositories").fill("owner/better-name")
-    page.get_by_role("button", name="Make the token").click()
+    press(page, "Make the token")
     made = page.locator("#new-token").inner_text()
     at = "/api/models/owner/better-name"
     assert hub.get(at, made).status_code == 200
-    page.get_by_role("button", name="Revoke laptop").click()
+    press(page, "Revoke laptop")
     assert page.get_by_text("laptop").count() == 0
     assert hub.get(at, made).status_code == 401
 
@@ -146,7 +152,7 @@ def test_the_lines_of_a_new_token_log_in(page: Page, hub: Site, tmp_path: Path) 
     """As they are printed, in a real shell, with the real client."""
     log_in(page, hub)
     page.goto("/settings/tokens")
-    page.get_by_role("button", name="Make the token").click()
+    press(page, "Make the token")
     lines = page.locator("#made pre").last.inner_text()
     env = {**os.environ, "HF_HOME": str(tmp_path), "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}"}
     script = f"{lines}\nhf auth whoami\n"

@@ -15,10 +15,10 @@ from huggingface_hub import CommitOperationAdd, CommitOperationDelete, HfApi
 from huggingface_hub.community import DiscussionComment, DiscussionCommit, DiscussionStatusChange
 from huggingface_hub.errors import HfHubHTTPError, RepositoryNotFoundError
 
+from tars_hub.listening import address_of, listening, serving
 from tars_hub.server.app import create_app
 from tars_hub.server.rules.accounts import add_user
 from tars_hub.server.rules.tokens import create_token
-from tars_hub.server.serve import address_of, listening, serving
 from tars_hub.server.settings import Settings
 from tars_hub.server.start import opened
 
@@ -54,7 +54,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
             tokens = [create_token(hub, name, role="write") for name in ("ann", "bob")]
             tokens.append(create_token(hub, "bob", role="read"))
             clients = [HfApi(endpoint=url, token=token) for token in tokens]
-            with httpx.Client(base_url=url, trust_env=False) as client:
+            with httpx.Client(base_url=url, trust_env=False, timeout=60) as client:
                 yield Place(url, *clients, HfApi(endpoint=url, token=False), client)
 
 

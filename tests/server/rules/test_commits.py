@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import threading
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -238,8 +239,9 @@ class TestOutcomes:
             running.create("ann/m", "ann")
             names = [f"d{number % 100}/f{number}" for number in range(8000)]
             done(running.commit("ann/m", "ann", *(small(name, b"x") for name in names)))
-            answer = done(running.commit("ann/m", "ann", *(gone(name) for name in names)))
-            assert answer.elapsed.total_seconds() < 5
+            begun = time.process_time()  # of the hub, which is in this process, and not what others on the machine take
+            done(running.commit("ann/m", "ann", *(gone(name) for name in names)))
+            assert time.process_time() - begun < 5
             assert files(running).keys() == {".gitattributes"}
 
 

@@ -245,7 +245,7 @@ def test_the_stock_client_says_so(running: Site, tmp_path: Path, more: dict[str,
         file = tmp_path / f"{number}"
         file.write_bytes(os.urandom(size))
         command = [sys.executable, "-c", _PUSH, str(file)]
-        run = subprocess.run(command, env=environment | more, capture_output=True, text=True, check=True, timeout=60)
+        run = subprocess.run(command, env=environment | more, capture_output=True, text=True, check=True, timeout=180)
         said.append(run.stdout.strip())
     assert said[0] == "done"
     for text in said[1:]:
