@@ -47,8 +47,9 @@ def port(text: str) -> int:
 
 
 def _serve(given: argparse.Namespace, say: Say) -> int:
+    from tars_hub.listening import listening, serving
     from tars_hub.server.app import create_app
-    from tars_hub.server.serve import end_by_signals, listening, names_of, owner_lines, serving, tell
+    from tars_hub.server.serve import end_by_signals, names_of, owner_lines, tell
     from tars_hub.server.settings import Limits, Settings
     from tars_hub.server.start import OWNER_TOKEN, first_owner, opened
 

@@ -1,81 +1,23 @@
-"""Serve the hub: a port, the server in a thread, and its end."""
+"""Serve the hub: what it is called, its end, and what it tells of itself."""
 
 from __future__ import annotations
 
-import asyncio
-import errno
-import ipaddress
-import logging
-import os
 import shlex
 import signal
 import socket
 import threading
 from collections.abc import Callable, Iterator
-from concurrent.futures import Future
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import uvicorn
-
-from tars_hub.errors import TarsError, UsageError
+from tars_hub.listening import address_of, is_open_to_others, names_here
 from tars_hub.server.errors import UnauthorizedError
 from tars_hub.server.rules.tokens import caller_of
 from tars_hub.server.start import OWNER_TOKEN, owner_token
 
 if TYPE_CHECKING:
-    from starlette.types import ASGIApp
-
     from tars_hub.server.hub import Hub
-
-_BACKLOG = 2048
-_GRACE_S = 3  # for requests that are being answered when the end comes
-
-
-@contextmanager
-def listening(host: str, port: int) -> Iterator[socket.socket]:
-    """A socket that listens; who connects waits until `serving` answers.
-
-    Args:
-        port: 0 takes any that is free.
-
-    Raises:
-        UsageError: the port is taken, or there is no listening there.
-    """
-    try:
-        family, kind, protocol, _, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
-        listener = socket.socket(family, kind, protocol)
-    except OSError as error:
-        raise _no_listening(host, port, error) from error
-    with listener:
-        try:
-            if os.name == "posix":  # elsewhere it would let two servers share a port
-                listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            listener.bind(address)
-            listener.listen(_BACKLOG)
-        except OSError as error:
-            raise _no_listening(host, port, error) from error
-        yield listener
-
-
-def _no_listening(host: str, port: int, error: OSError) -> UsageError:
-    if error.errno == errno.EADDRINUSE:
-        return UsageError(f"port {port} is taken on {host}; name another with --port, or --port 0 for any")
-    return UsageError(f"cannot listen on {host}, port {port}: {error.strerror or error}")
-
-
-def address_of(listener: socket.socket) -> str:
-    """The address by which this machine reaches it, without a slash at its end."""
-    host, port = listener.getsockname()[:2]
-    if ipaddress.ip_address(host).is_unspecified:
-        host = "::1" if ":" in host else "127.0.0.1"
-    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
-
-
-def is_open_to_others(listener: socket.socket) -> bool:
-    """Whether other machines may reach it."""
-    return not ipaddress.ip_address(listener.getsockname()[0]).is_loopback
 
 
 def names_of(hub: Hub, listener: socket.socket, host: str) -> frozenset[str] | None:
@@ -84,71 +26,7 @@ def names_of(hub: Hub, listener: socket.socket, host: str) -> frozenset[str] | N
     Args:
         host: what it was told to listen on.
     """
-    if hub.settings.public_url or is_open_to_others(listener):
-        return None
-    return frozenset({host.strip("[]").lower()})
-
-
-@contextmanager
-def serving(app: ASGIApp, listener: socket.socket) -> Iterator[asyncio.AbstractEventLoop]:
-    """Serve while the `with` block runs, in a thread; gives its event loop.
-
-    At the end, requests that are being answered get a few seconds to be done.
-
-    Raises:
-        TarsError: the server could not start.
-    """
-    server = _Server(
-        uvicorn.Config(
-            app,
-            ws="none",
-            log_config=None,
-            log_level="warning",
-            access_log=False,
-            proxy_headers=False,  # nobody but --public-url says what the hub is called
-            server_header=False,
-            backlog=_BACKLOG,
-            timeout_graceful_shutdown=_GRACE_S,
-        )
-    )
-    thread = threading.Thread(target=server.run_on, args=(listener,), name="hub", daemon=True)
-    thread.start()
-    try:
-        yield server.begun.result()
-    finally:
-        logging.getLogger("uvicorn.error").addFilter(_is_news)
-        server.should_exit = True
-        thread.join()
-        logging.getLogger("uvicorn.error").removeFilter(_is_news)
-
-
-def _is_news(record: logging.LogRecord) -> bool:
-    """Not that the end cuts off what is being answered, with a traceback each."""
-    error = record.exc_info[1] if record.exc_info else None
-    return not isinstance(error, asyncio.CancelledError) and not record.getMessage().startswith("Cancel ")
-
-
-class _Server(uvicorn.Server):
-    """
-    Attributes:
-        begun: its event loop, once it answers.
-    """
-
-    def __init__(self, config: uvicorn.Config) -> None:
-        super().__init__(config)
-        self.begun: Future[asyncio.AbstractEventLoop] = Future()
-
-    def run_on(self, listener: socket.socket) -> None:
-        try:
-            self.run(sockets=[listener])
-        except BaseException as error:  # SystemExit is uvicorn's way to say it; here a thread would end without a word
-            if self.begun.done():
-                raise
-            self.begun.set_exception(TarsError(f"the server could not start: {error}"))
-
-    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
-        await super().startup(sockets)
-        self.begun.set_result(asyncio.get_running_loop())
+    return None if hub.settings.public_url else names_here(listener, host)
 
 
 @contextmanager

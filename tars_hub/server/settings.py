@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import os
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
-from tars_hub.errors import UsageError
+from tars_hub.limits import from_environment
 
 MIB = 1 << 20
 GIB = 1 << 30
@@ -47,12 +46,7 @@ class Limits:
         Raises:
             UsageError: a value is no whole number above 0.
         """
-        found = {each.name: os.environ.get(f"TARS_HUB_{each.name.upper()}") for each in fields(cls)}
-        given = {name: text for name, text in found.items() if text}
-        for name, text in given.items():
-            if not text.isascii() or not text.isdigit() or int(text) < 1:
-                raise UsageError(f"TARS_HUB_{name.upper()}={text} is no whole number above 0")
-        return cls(**{name: int(text) for name, text in given.items()})
+        return from_environment(cls, "TARS_HUB_")
 
 
 @dataclass(frozen=True, kw_only=True)

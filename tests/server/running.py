@@ -16,6 +16,7 @@ from urllib.parse import urlsplit
 
 import httpx
 
+from tars_hub.listening import address_of, listening, serving
 from tars_hub.server.app import create_app
 from tars_hub.server.blobs.memory import MemoryBlobs
 from tars_hub.server.catalog.sql import SqlCatalog
@@ -23,7 +24,6 @@ from tars_hub.server.hub import Hub
 from tars_hub.server.records import Caller, Role
 from tars_hub.server.rules.accounts import add_user
 from tars_hub.server.rules.tokens import caller_of, create_token
-from tars_hub.server.serve import address_of, listening, serving
 from tars_hub.server.settings import Limits, Settings
 from tars_hub.server.signing import Signer
 

@@ -8,8 +8,9 @@ import httpx
 import pytest
 from starlette.responses import PlainTextResponse
 
+from tars_hub.listening import address_of, listening, serving
 from tars_hub.server.app import create_app
-from tars_hub.server.serve import address_of, listening, names_of, serving
+from tars_hub.server.serve import names_of
 from tests.server.running import Site, memory_hub
 
 
@@ -18,7 +19,7 @@ def running() -> Iterator[Site]:
     with memory_hub() as hub, listening("127.0.0.1", 0) as listener:
         mounted = [("/demo", PlainTextResponse("shown"))]
         app = create_app(hub, mounts=mounted, names=names_of(hub, listener, "My-Machine"))
-        with serving(app, listener), httpx.Client(trust_env=False) as client:
+        with serving(app, listener), httpx.Client(trust_env=False, timeout=60) as client:
             yield Site(hub, address_of(listener), client)
 
 
