@@ -34,6 +34,7 @@ class Backbone:
     Attributes:
         name: torchvision's name of the builder.
         head: path of the last layer, which has one output per class.
+        stages: path of the module whose children run one after another and make the features; "" is the network.
         aux_heads: paths of the last layers of auxiliary classifiers, used in training alone.
         min_px: smallest picture side that answers, in pixels.
         min_train_px: the same for training.
@@ -45,6 +46,7 @@ class Backbone:
 
     name: str
     head: str
+    stages: str = ""
     aux_heads: tuple[str, ...] = ()
     min_px: int = 1
     min_train_px: int = 1
@@ -55,48 +57,57 @@ class Backbone:
 
 
 def _rows() -> Iterator[Backbone]:  # noqa: C901, PLR0912  # a table, however many loops write it
-    yield Backbone(name="alexnet", head="classifier.6", min_px=63, min_train_px=63)
+    yield Backbone(name="alexnet", head="classifier.6", stages="features", min_px=63, min_train_px=63)
     for size in ("tiny", "small", "base", "large"):
-        yield Backbone(name=f"convnext_{size}", head="classifier.2", min_px=32, min_train_px=32)
+        yield Backbone(name=f"convnext_{size}", head="classifier.2", stages="features", min_px=32, min_train_px=32)
     for depth in (121, 161, 169, 201):
-        yield Backbone(name=f"densenet{depth}", head="classifier", min_px=29, min_train_px=29, timm_equal=True)
+        yield Backbone(
+            name=f"densenet{depth}",
+            head="classifier",
+            stages="features",
+            min_px=29,
+            min_train_px=29,
+            timm_equal=True,
+        )
     for size in ("b0", "b1", "b2", "b3", "b4", "b5", "b6", "b7", "v2_s", "v2_m", "v2_l"):
-        yield Backbone(name=f"efficientnet_{size}", head="classifier.1")
+        yield Backbone(name=f"efficientnet_{size}", head="classifier.1", stages="features")
     yield Backbone(
         name="googlenet", head="fc", aux_heads=("aux1.fc2", "aux2.fc2"), min_px=15, min_train_px=15, own_scaling=True
     )
     yield Backbone(
         name="inception_v3", head="fc", aux_heads=("AuxLogits.fc",), min_px=75, min_train_px=299, own_scaling=True
     )
-    yield Backbone(name="maxvit_t", head="classifier.5", fixed_px=224)
+    yield Backbone(name="maxvit_t", head="classifier.5", stages="blocks", fixed_px=224)
     for width in ("0_5", "0_75", "1_0", "1_3"):
-        yield Backbone(name=f"mnasnet{width}", head="classifier.1")
-    yield Backbone(name="mobilenet_v2", head="classifier.1")
+        yield Backbone(name=f"mnasnet{width}", head="classifier.1", stages="layers")
+    yield Backbone(name="mobilenet_v2", head="classifier.1", stages="features")
     for size in ("small", "large"):
-        yield Backbone(name=f"mobilenet_v3_{size}", head="classifier.3")
+        yield Backbone(name=f"mobilenet_v3_{size}", head="classifier.3", stages="features")
     for size in ("400mf", "800mf", "1_6gf", "3_2gf", "8gf", "16gf", "32gf"):
-        yield Backbone(name=f"regnet_x_{size}", head="fc")
-        yield Backbone(name=f"regnet_y_{size}", head="fc")
+        yield Backbone(name=f"regnet_x_{size}", head="fc", stages="trunk_output")
+        yield Backbone(name=f"regnet_y_{size}", head="fc", stages="trunk_output")
     # Its other weights want 384 px, nearly three times the work for every picture.
-    yield Backbone(name="regnet_y_128gf", head="fc", weights="IMAGENET1K_SWAG_LINEAR_V1")
+    yield Backbone(name="regnet_y_128gf", head="fc", stages="trunk_output", weights="IMAGENET1K_SWAG_LINEAR_V1")
     for depth in (18, 34, 50, 101, 152):
         yield Backbone(name=f"resnet{depth}", head="fc", timm_equal=True)
     for shape in ("50_32x4d", "101_32x8d", "101_64x4d"):
         yield Backbone(name=f"resnext{shape}", head="fc", timm_equal=True)
     for width in ("0_5", "1_0", "1_5", "2_0"):
         yield Backbone(name=f"shufflenet_v2_x{width}", head="fc")
-    yield Backbone(name="squeezenet1_0", head="classifier.1", min_px=21, min_train_px=21)
-    yield Backbone(name="squeezenet1_1", head="classifier.1", min_px=17, min_train_px=17)
+    yield Backbone(name="squeezenet1_0", head="classifier.1", stages="features", min_px=21, min_train_px=21)
+    yield Backbone(name="squeezenet1_1", head="classifier.1", stages="features", min_px=17, min_train_px=17)
     for size in ("t", "s", "b"):
-        yield Backbone(name=f"swin_{size}", head="head", min_px=4, min_train_px=4)
-        yield Backbone(name=f"swin_v2_{size}", head="head", min_px=4, min_train_px=4)
+        yield Backbone(name=f"swin_{size}", head="head", stages="features", min_px=4, min_train_px=4)
+        yield Backbone(name=f"swin_v2_{size}", head="head", stages="features", min_px=4, min_train_px=4)
     for depth in (11, 13, 16, 19):
-        yield Backbone(name=f"vgg{depth}", head="classifier.6", min_px=32, min_train_px=32)
-        yield Backbone(name=f"vgg{depth}_bn", head="classifier.6", min_px=32, min_train_px=32)
+        yield Backbone(name=f"vgg{depth}", head="classifier.6", stages="features", min_px=32, min_train_px=32)
+        yield Backbone(name=f"vgg{depth}_bn", head="classifier.6", stages="features", min_px=32, min_train_px=32)
     for size in ("b_16", "b_32", "l_16", "l_32"):
-        yield Backbone(name=f"vit_{size}", head="heads.head", fixed_px=224)
+        yield Backbone(name=f"vit_{size}", head="heads.head", stages="encoder.layers", fixed_px=224)
     # Its other weights are for 518 px and a position table that the plain builder does not make.
-    yield Backbone(name="vit_h_14", head="heads.head", fixed_px=224, weights="IMAGENET1K_SWAG_LINEAR_V1")
+    yield Backbone(
+        name="vit_h_14", head="heads.head", stages="encoder.layers", fixed_px=224, weights="IMAGENET1K_SWAG_LINEAR_V1"
+    )
     for depth in (50, 101):
         yield Backbone(name=f"wide_resnet{depth}_2", head="fc", timm_equal=True)
 
