@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Protocol
 
+from tars_hub.batching import Batcher
 from tars_hub.card import Measured, read_measured
 from tars_hub.predict import Predictor
 
@@ -53,6 +55,7 @@ class Exhibit:
         revision: as the visitor named it; empty without a hub.
         commit: what that stands for, 40 hex digits; empty without a hub.
         is_default: what who names no model is shown, and the page's examples belong to.
+        batcher: by which visitors' pictures go to the predictor, those of one moment together.
     """
 
     predictor: Predictor
@@ -61,11 +64,37 @@ class Exhibit:
     revision: str = ""
     commit: str = ""
     is_default: bool = True
+    batcher: Batcher = field(default=None, repr=False, compare=False)  # type: ignore[assignment]  # made below
+
+    def __post_init__(self) -> None:
+        if self.batcher is None:
+            object.__setattr__(self, "batcher", Batcher(self.predictor))
 
     @property
     def key(self) -> str:
         """By which a visitor's next question finds the very same weights; empty where there is no choice."""
         return f"{self.name}@{self.commit}" if self.commit else ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Offer:
+    """A model that a visitor may open.
+
+    Attributes:
+        model: "owner/name".
+        accuracy: the share of pictures that it gets right, 0..1, as its card says; None says that nobody knows.
+        backbone: the name of its network.
+        classes: how many it tells apart.
+        private: whether it is open to some people alone.
+        updated: when it was last changed, in ISO 8601; empty where nobody knows.
+    """
+
+    model: str
+    accuracy: float | None
+    backbone: str
+    classes: int
+    private: bool
+    updated: str = ""
 
 
 class Models(Protocol):
@@ -87,6 +116,26 @@ class Models(Protocol):
         """
         ...
 
+    def offers(self, search: str, credentials: Credentials) -> Sequence[Offer]:
+        """What a visitor may open, changed last first; a few of them where there are many.
+
+        Args:
+            search: part of a model's id, in any case; empty for all.
+
+        Raises:
+            ModelError: the visitor's credentials are not good any more.
+            DownloadError: nobody knows now.
+        """
+        ...
+
+    def revisions(self, model: str, credentials: Credentials) -> Sequence[str]:
+        """The branches of a model, the main one first, and its tags. Raises as `exhibit`."""
+        ...
+
+    def knows(self, credentials: Credentials) -> bool:
+        """Whether they say who the visitor is, so that logging in would not help; False where nobody can tell now."""
+        ...
+
 
 @dataclass(frozen=True)
 class OneModel:
@@ -96,6 +145,15 @@ class OneModel:
 
     def exhibit(self, _wanted: Wanted, _credentials: Credentials) -> Exhibit:
         return self.first
+
+    def offers(self, _search: str, _credentials: Credentials) -> Sequence[Offer]:
+        return ()
+
+    def revisions(self, _model: str, _credentials: Credentials) -> Sequence[str]:
+        return ()
+
+    def knows(self, _credentials: Credentials) -> bool:
+        return False
 
 
 def measured_of(predictor: Predictor) -> Measured | None:

@@ -3,40 +3,23 @@
 from __future__ import annotations
 
 import http.client
-import json
 import re
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote, urlencode, urlsplit
 
 from tars_hub.config import shown_name
 from tars_hub.errors import DownloadError, ModelError, ModelNotFoundError
-from tars_hub.exhibits import SESSION_COOKIE, Credentials
+from tars_hub.exhibits import SESSION_COOKIE, Credentials, Offer
+from tars_hub.hub_answers import OFFERED, OFFERS, Place, is_model, is_revision, offers_in, place_in, revisions_in
 
 _TIMEOUT_S = 30.0  # for each piece of an answer
 _PIECE_BYTES = 1 << 20
-_ANSWER_BYTES = 1 << 20
+_ANSWER_BYTES = 2 << 20
 _REFUSALS = (401, 403, 404)
-_MODEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,38}/[A-Za-z0-9_](?:[A-Za-z0-9._-]{0,94}[A-Za-z0-9_])?")
-_REVISION = re.compile(r"[^\x00-\x20\x7f~^:?*\[\\\ud800-\udfff]{1,200}")
-_COMMIT = re.compile(r"[0-9a-f]{40}")
+_SEARCHED = 200  # letters; no model's id has as many
 _SENDABLE = re.compile(r"[\x21\x23-\x2b\x2d-\x3a\x3c-\x5b\x5d-\x7e]{1,4096}")  # as RFC 6265 has cookies' values
-
-
-@dataclass(frozen=True)
-class Place:
-    """A model of the hub at one commit.
-
-    Attributes:
-        model: its id as the hub writes it.
-        commit: 40 hex digits.
-    """
-
-    model: str
-    commit: str
 
 
 class HubDoor:
@@ -57,21 +40,56 @@ class HubDoor:
             ModelNotFoundError: there is none or they may not, which look the same; it has no such revision.
             DownloadError: the hub does not answer.
         """
-        if not _MODEL.fullmatch(model):
-            raise _closed(model)
-        if self._ask(f"/api/models/{model}/auth-check", credentials)[0] in _REFUSALS:
-            raise _closed(model)
-        if not _REVISION.fullmatch(revision):
+        self._require_open(model, credentials)
+        if not is_revision(revision):
             raise _no_revision(model, revision)
         # Also of a commit's id: a repository may have gone and another taken its name, without that commit.
         path = f"/api/models/{model}/revision/{quote(revision, safe='')}?expand=sha"
         status, body = self._ask(path, credentials)
         if status in _REFUSALS:
             raise _no_revision(model, revision)
-        place = _place(body)
+        place = place_in(body)
         if place.model.lower() != model.lower():
             raise ModelNotFoundError(f"{model} is called {place.model} now.")
         return place
+
+    def offers(self, search: str, credentials: Credentials) -> list[Offer]:
+        """The models of this library that a visitor may download, changed last first.
+
+        Args:
+            search: part of a model's id, in any case.
+
+        Raises:
+            ModelError: the hub does not take the visitor's credentials any more.
+            DownloadError: the hub does not answer.
+        """
+        wanted = {
+            "search": search.encode(errors="replace").decode()[:_SEARCHED],
+            "filter": "tars-hub,safetensors",
+            "downloadable": "true",
+            "sort": "lastModified",
+            "limit": OFFERS,
+            "expand": ",".join(OFFERED),
+        }
+        status, body = self._ask(f"/api/models?{urlencode(wanted)}", credentials)
+        if status in _REFUSALS:
+            raise ModelError("The hub does not know your token any more; log in again.")
+        return offers_in(body)
+
+    def revisions(self, model: str, credentials: Credentials) -> list[str]:
+        """The names of a model's branches and tags, if a visitor may download it now. Raises as `find`."""
+        self._require_open(model, credentials)
+        status, body = self._ask(f"/api/models/{model}/refs", credentials)
+        if status in _REFUSALS:
+            raise _closed(model)
+        return revisions_in(body)
+
+    def knows(self, credentials: Credentials) -> bool:
+        """Whether the hub takes these for somebody; one that does not answer knows nobody."""
+        try:
+            return bool(_headers(credentials)) and self._ask("/api/whoami-v2", credentials)[0] == 200
+        except DownloadError:
+            return False
 
     def fetch(self, place: Place, name: str, target: Path, credentials: Credentials, *, most: int) -> int:
         """Write a file of the model to `target`; its size in bytes, 0 and nothing written where it has none.
@@ -91,9 +109,15 @@ class HubDoor:
                 raise _too_large(name, most)
             return size
 
+    def _require_open(self, model: str, credentials: Credentials) -> None:
+        if not is_model(model) or self._ask(f"/api/models/{model}/auth-check", credentials)[0] in _REFUSALS:
+            raise _closed(model)
+
     def _ask(self, path: str, credentials: Credentials) -> tuple[int, bytes]:
         with self._answer(path, credentials) as answer:
-            body = answer.read(_ANSWER_BYTES)
+            body = answer.read(_ANSWER_BYTES + 1)
+            if len(body) > _ANSWER_BYTES:
+                raise DownloadError("The hub's answer is too long to be read.")
             if answer.status not in _REFUSALS:
                 _check_status(answer.status)
             return answer.status, body
@@ -131,19 +155,6 @@ def _write(answer: http.client.HTTPResponse, target: Path, most: int) -> int:
     if size <= most and answer.length:
         raise DownloadError("The hub hung up in the middle of a file; try again in a moment.")
     return size
-
-
-def _place(body: bytes) -> Place:
-    try:
-        found: Any = json.loads(body)
-    except ValueError:
-        found = None
-    model, commit = (found.get("id"), found.get("sha")) if isinstance(found, dict) else (None, None)
-    if not (
-        isinstance(model, str) and _MODEL.fullmatch(model) and isinstance(commit, str) and _COMMIT.fullmatch(commit)
-    ):
-        raise DownloadError("The hub's answer cannot be understood.")
-    return Place(model, commit)
 
 
 def _check_status(status: int) -> None:

@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 import os
-from dataclasses import dataclass, fields, replace
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from tars_hub.config import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
-from tars_hub.errors import DownloadError, ModelError, UsageError
-from tars_hub.exhibits import Credentials, Exhibit, Wanted, measured_of
-from tars_hub.hub_door import HubDoor, Place
+from tars_hub.errors import DownloadError, ModelError
+from tars_hub.exhibits import Credentials, Exhibit, Offer, Wanted, measured_of
+from tars_hub.hub_answers import MAIN, Place
+from tars_hub.hub_door import HubDoor
+from tars_hub.limits import from_environment
+from tars_hub.memory import give_back, memory_for, memory_of
 from tars_hub.predict import Predictor
-from tars_hub.shelf import Shelf
+from tars_hub.shelf import Shelf, Take
 
-_MAIN = "main"
 _CARD_BYTES = 1 << 20  # a longer one is left out
 
 
@@ -25,11 +28,13 @@ class Limits:
 
     Attributes:
         models: how many stay loaded.
+        memory_bytes: all that are loaded or are being loaded, by their parameters and buffers.
         model_bytes: the files of one.
         side_px: the square that its network sees. Memory and time grow with its area.
     """
 
     models: int = 4
+    memory_bytes: int = 4 << 30
     model_bytes: int = 2 << 30
     side_px: int = 1024
 
@@ -40,12 +45,7 @@ class Limits:
         Raises:
             UsageError: a value is no whole number above 0.
         """
-        found = {each.name: os.environ.get(f"TARS_DEMO_{each.name.upper()}") for each in fields(cls)}
-        given = {name: text for name, text in found.items() if text}
-        for name, text in given.items():
-            if not text.isascii() or not text.isdigit() or int(text) < 1:
-                raise UsageError(f"TARS_DEMO_{name.upper()}={text} is no whole number above 0")
-        return cls(**{name: int(text) for name, text in given.items()})
+        return from_environment(cls, "TARS_DEMO_")
 
 
 class HubModels:
@@ -61,7 +61,11 @@ class HubModels:
         self._default = default
         self._device = device
         self._limits = limits or Limits()
-        self._shelf: Shelf[Place, Exhibit] = Shelf(self._limits.models)
+        self._shelf: Shelf[Place, Exhibit] = Shelf(
+            self._limits.models,
+            room=self._limits.memory_bytes,
+            size_of=lambda exhibit: memory_of(exhibit.predictor.model),
+        )
 
     @property
     def first(self) -> None:
@@ -69,17 +73,31 @@ class HubModels:
 
     def exhibit(self, wanted: Wanted, credentials: Credentials) -> Exhibit:
         """As `exhibits.Models.exhibit`; the hub is asked each time, for a model that is loaded already too."""
-        revision = wanted.revision or _MAIN
+        revision = wanted.revision or MAIN
         place = self._door.find(wanted.model or self._default, revision, credentials)
         exhibit = self._shelf.get(place, partial(self._load, place, credentials))
         return replace(exhibit, revision=revision)
 
-    def _load(self, place: Place, credentials: Credentials) -> Exhibit:
+    def offers(self, search: str, credentials: Credentials) -> Sequence[Offer]:
+        """As `exhibits.Models.offers`: the hub says what they may download."""
+        return self._door.offers(search, credentials)
+
+    def revisions(self, model: str, credentials: Credentials) -> Sequence[str]:
+        """As `exhibits.Models.revisions`."""
+        return self._door.revisions(model, credentials)
+
+    def knows(self, credentials: Credentials) -> bool:
+        """As `exhibits.Models.knows`."""
+        return self._door.knows(credentials)
+
+    def _load(self, place: Place, credentials: Credentials, take: Take) -> Exhibit:
         # Not below the folder of visitors' pictures, out of which files are served.
         with TemporaryDirectory(prefix="tars-pull-", ignore_cleanup_errors=True) as temporary:
             folder = Path(temporary)
             try:
                 self._fetch(place, folder, credentials)
+                take(self._within_memory(memory_for(folder / WEIGHTS_NAME)))
+                give_back()
                 predictor = Predictor.from_pretrained(folder, device=self._device)
                 self._check(predictor)
             except ModelError as error:
@@ -107,3 +125,16 @@ class HubModels:
         side = predictor.config.preprocess.crop_size
         if side > self._limits.side_px:
             raise ModelError(f"its network sees {side} px, and up to {self._limits.side_px} are shown here")
+        self._within_memory(memory_of(predictor.model))
+
+    def _within_memory(self, size: int) -> int:
+        most = self._limits.memory_bytes
+        if size > most:
+            raise ModelError(
+                f"its network takes {_mib(size):,.0f} MiB of memory, and there are {_mib(most):,.0f} for models here"
+            )
+        return size
+
+
+def _mib(size: int) -> float:
+    return size / (1 << 20)

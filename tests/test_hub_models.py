@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import tempfile
+import weakref
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -12,14 +13,20 @@ from tempfile import TemporaryDirectory
 from urllib.parse import quote
 
 import pytest
+from safetensors.torch import save
 
+from tars_hub.card import Measured, write_card
 from tars_hub.errors import DownloadError, ModelError, ModelNotFoundError, UsageError
 from tars_hub.exhibits import Credentials, Exhibit, Wanted
+from tars_hub.hub_answers import Place
+from tars_hub.hub_door import HubDoor
 from tars_hub.hub_models import HubModels, Limits
+from tars_hub.memory import memory_of
 from tars_hub.predict import Predictor
-from tars_hub.server.rules.tokens import begin_session, end_session
+from tars_hub.server.rules.audience import grant_access
+from tars_hub.server.rules.tokens import begin_session, caller_of, end_session, revoke_any
 from tests.server.running import Site, done, site
-from tests.small_model import CLASSES, held, small
+from tests.small_model import CLASSES, SMALL, held, small
 
 CLOSED = "There is no model ann/secret here, or it is not open to you."
 NOBODY = Credentials()
@@ -50,6 +57,28 @@ def shared(hub: Site) -> Iterator[Site]:
 @pytest.fixture
 def models(shared: Site) -> HubModels:
     return HubModels(shared.url, "ann/animals", device="cpu")
+
+
+@pytest.fixture
+def recorded(monkeypatch: pytest.MonkeyPatch) -> list[str]:
+    """The models that are loaded, in their order, each time they are."""
+    loaded: list[str] = []
+    load = Predictor.from_pretrained.__func__  # type: ignore[attr-defined]
+    fetch = HubDoor.fetch
+    fetched: list[str] = []
+
+    def note(self: HubDoor, place: Place, name: str, *rest: object, **options: int) -> int:
+        fetched.append(place.model)
+        return fetch(self, place, name, *rest, **options)  # type: ignore[arg-type]
+
+    def count(cls: type[Predictor], folder: Path, **options: object) -> Predictor:
+        loaded.append(fetched[-1])
+        found: Predictor = load(cls, folder, **options)
+        return found
+
+    monkeypatch.setattr(HubDoor, "fetch", note)
+    monkeypatch.setattr(Predictor, "from_pretrained", classmethod(count))
+    return loaded
 
 
 def push(hub: Site, name: str, classes: tuple[str, ...], *, private: bool = False, to: str = "main") -> str:
@@ -265,6 +294,150 @@ class TestLoading:
         models = HubModels("http://127.0.0.1:9", "ann/animals")
         with pytest.raises(DownloadError, match=r"^The hub does not answer; try again in a moment\.$"):
             ask(models, "")
+
+
+class TestMemory:
+    def test_it_is_counted_by_parameters_and_buffers(self, models: HubModels) -> None:
+        network = small()
+        held_bytes = sum(each.numel() * each.element_size() for each in network.state_dict().values())
+        assert memory_of(models.exhibit(Wanted(), NOBODY).predictor.model) == held_bytes
+
+    def test_all_together_stay_within_the_limit(self, shared: Site, recorded: list[str]) -> None:
+        one = memory_of(small())
+        models = HubModels(shared.url, "ann/animals", limits=Limits(memory_bytes=int(2.5 * one)))
+        ann = by_token(shared, "ann")
+        push(shared, "ann/third", ("p", "q"))
+        for key in ("ann/animals", "ann/secret", "ann/animals", "ann/third", "ann/animals", "ann/secret"):
+            ask(models, key, ann)
+        assert recorded == ["ann/animals", "ann/secret", "ann/third", "ann/secret"]
+
+    def test_what_fell_is_gone_from_memory(self, shared: Site) -> None:
+        models = HubModels(shared.url, "ann/animals", limits=Limits(models=1))
+        network = weakref.ref(models.exhibit(Wanted(), NOBODY).predictor.model)
+        ask(models, "ann/secret", by_token(shared, "ann"))
+        assert network() is None
+
+    def test_one_that_is_larger_alone_is_refused_before_it_is_loaded(self, shared: Site, recorded: list[str]) -> None:
+        models = HubModels(shared.url, "ann/animals", limits=Limits(memory_bytes=1 << 20))
+        with pytest.raises(ModelError) as caught:
+            ask(models, "")
+        assert str(caught.value) == (
+            "ann/animals cannot be shown: its network takes 1 MiB of memory, and there are 1 for models here."
+        )
+        assert recorded == []
+
+    def test_half_precision_counts_as_what_it_is_loaded_as(self, shared: Site, recorded: list[str]) -> None:
+        halves = {name: each.half() for name, each in small().backbone.state_dict().items()}
+        config = json.dumps(small().config.to_dict()).encode()
+        shared.create("ann/half", "ann")
+        shared.put("ann/half", "ann", {"config.json": config, "model.safetensors": save(halves, {"format": "pt"})})
+        limits = Limits(memory_bytes=memory_of(small()) - 4096)
+        with pytest.raises(ModelError, match="MiB of memory"):
+            ask(HubModels(shared.url, "ann/half", limits=limits), "ann/half")
+        assert recorded == []
+
+
+class TestOffers:
+    """What a picker lists: no name of what a visitor may not open."""
+
+    @pytest.fixture
+    def several(self, shared: Site) -> Site:
+        push(shared, "ann/gated", ("p", "q"))
+        done(shared.ask("PUT", "/api/models/ann/gated/settings", "ann", json={"gated": "manual"}))
+        push(shared, "bob/own", ("p", "q", "r", "s"), private=True)
+        return shared
+
+    def names(self, models: HubModels, credentials: Credentials = NOBODY, search: str = "") -> set[str]:
+        return {offer.model for offer in models.offers(search, credentials)}
+
+    def test_each_sees_what_they_may_open(self, models: HubModels, several: Site) -> None:
+        hidden = {"ann/secret", "ann/gated"}
+        assert self.names(models) == {"ann/animals"}
+        assert self.names(models, by_token(several, "bob")) == {"ann/animals", "bob/own"}
+        assert self.names(models, by_token(several, "ann:read")) == {"ann/animals"} | hidden
+        for name in self.names(models, by_token(several, "bob")):
+            assert ask(models, name, by_token(several, "bob")).name == name
+        grant_access(several.hub, several.caller("ann"), "ann/gated", "bob")
+        assert self.names(models, by_token(several, "bob")) == {"ann/animals", "bob/own", "ann/gated"}
+
+    def test_a_session_counts_until_it_ends(self, models: HubModels, several: Site) -> None:
+        session, _ = begin_session(several.hub, several.tokens["ann:read"])
+        ann = Credentials(session=session)
+        assert "ann/secret" in self.names(models, ann)
+        assert (models.knows(ann), models.revisions("ann/secret", ann)) == (True, ["main"])
+        end_session(several.hub, session)
+        assert self.names(models, ann) == {"ann/animals"}
+        assert not models.knows(ann)
+        with pytest.raises(ModelNotFoundError, match=CLOSED):
+            models.revisions("ann/secret", ann)
+
+    def test_a_token_that_was_revoked_lists_nothing(self, models: HubModels, several: Site) -> None:
+        token = several.token("ann", "read")
+        ann = Credentials(token=token)
+        assert models.knows(ann)
+        known = caller_of(several.hub, token).token
+        assert known is not None
+        revoke_any(several.hub, known.id)
+        with pytest.raises(ModelError, match="does not know your token any more"):
+            models.offers("", ann)
+        assert not models.knows(ann)
+        assert not models.knows(NOBODY)
+
+    def test_it_says_what_a_model_is(self, models: HubModels, several: Site) -> None:
+        network = small(tuple("abcdefgh"))
+        measured = Measured(accuracy=0.964, pictures=1200, dataset="letters", split="test")
+        network.card = write_card(network.config, measured)
+        token = several.tokens["ann"]
+        network.push_to_hub("ann/letters", endpoint=several.url, token=token, private=True)
+        offers = {offer.model: offer for offer in models.offers("LETT", by_token(several, "ann"))}
+        assert offers.keys() == {"ann/letters"}
+        letters = offers["ann/letters"]
+        assert (letters.accuracy, letters.backbone, letters.classes, letters.private) == (0.964, SMALL, 8, True)
+        assert letters.updated.startswith("20")
+        (animals,) = models.offers("animals", NOBODY)
+        assert (animals.accuracy, animals.classes, animals.private) == (None, 3, False)
+
+    def test_what_cannot_be_shown_is_not_offered(self, models: HubModels, several: Site) -> None:
+        config = small().config.to_dict()
+        for name, files in {
+            "ann/bert": {"config.json": b'{"model_type": "bert"}', "model.safetensors": b"x"},
+            "ann/pickle": {"config.json": json.dumps(config).encode(), "pytorch_model.bin": b"x"},
+            "ann/tagged": {"README.md": b"---\ntags: [tars-hub, safetensors]\n---\n"},
+        }.items():
+            several.create(name, "ann")
+            several.put(name, "ann", dict(files))
+        assert self.names(models) == {"ann/animals"}
+
+    def test_strangers_cards_trouble_nobody(self, models: HubModels, several: Site) -> None:
+        index = b"- name: x\n  results:\n" + b"".join(
+            b"  - {task: {type: t}, dataset: {type: d, name: n}, metrics: [{type: accuracy, value: %s}]}\n" % value
+            for value in [b"'0.5'", b".nan", b".inf", b"-1", b"1" + b"0" * 400, b"[0.5]", b"true"] * 500
+        )
+        several.put("ann/animals", "ann", {"README.md": b"---\nmodel-index:\n" + index + b"---\n"})
+        (offer,) = models.offers("", NOBODY)
+        assert (offer.model, offer.accuracy) == ("ann/animals", None)
+
+    @pytest.mark.usefixtures("several")
+    def test_any_search_is_one(self, models: HubModels) -> None:
+        assert self.names(models, search="ANIM") == {"ann/animals"}
+        for text in ("%", "_", "ann/secret", "x" * 10_000, "\ud800", "a&limit=9&author=ann", "\r\nX: y", "\x00"):
+            assert self.names(models, search=text) <= {"ann/animals"}, text
+
+    def test_a_hub_that_is_silent_is_one_sentence(self) -> None:
+        models = HubModels("http://127.0.0.1:9", "ann/animals")
+        for look in (lambda: models.offers("", NOBODY), lambda: models.revisions("ann/animals", NOBODY)):
+            with pytest.raises(DownloadError, match=r"^The hub does not answer; try again in a moment\.$"):
+                look()
+        assert not models.knows(Credentials(session="somebodys"))
+
+    def test_revisions_are_branches_and_tags_and_main_is_first(self, models: HubModels, several: Site) -> None:
+        done(several.ask("POST", "/api/models/ann/animals/tag/main", "ann", json={"tag": "v1.0"}))
+        done(several.ask("POST", "/api/models/ann/animals/branch/a%2Ftry", "ann", json={}))
+        assert models.revisions("ann/animals", NOBODY) == ["main", "a/try", "v1.0"]
+        for who in (NOBODY, by_token(several, "bob")):
+            for name in ("ann/secret", "ann/gated", "ann/nothing", "../x", ""):
+                with pytest.raises(ModelNotFoundError, match="or it is not open to you"):
+                    models.revisions(name, who)
 
 
 class TestLimits:

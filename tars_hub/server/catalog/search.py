@@ -52,7 +52,7 @@ def facets(connection: Connection, search: Search, most: int) -> Facets:
 
 def _conditions(search: Search) -> Iterator[ColumnElement[bool]]:
     repo = repositories.c
-    yield or_(repo.private.is_(False), _seen(search))
+    yield or_(repo.private.is_(False), _own(search))
     if search.text:
         yield repo.lower_name.contains(search.text.lower(), autoescape=True)
     if search.author:
@@ -68,14 +68,20 @@ def _conditions(search: Search) -> Iterator[ColumnElement[bool]]:
         yield repo.id.in_(liked)
     if search.gated is not None:
         yield repo.gated != "" if search.gated else repo.gated == ""
+    if search.granted is not None:
+        yield or_(repo.gated == "", _own(search), repo.id.in_(sorted(_within(search, search.granted))))
     yield from _bounded(repo.parameters, search.parameters)
     yield from _bounded(repo.classes, search.classes)
 
 
-def _seen(search: Search) -> ColumnElement[bool]:
-    """Private ones that the caller may see."""
+def _own(search: Search) -> ColumnElement[bool]:
+    """Those of the caller's own namespaces and organisations, as far as their token goes."""
     among = repositories.c.lower_namespace.in_([namespace.lower() for namespace in search.namespaces])
     return among if search.within is None else and_(among, repositories.c.id.in_(sorted(search.within)))
+
+
+def _within(search: Search, ids: frozenset[int]) -> frozenset[int]:
+    return ids if search.within is None else ids & search.within
 
 
 def _bounded(column: ColumnElement[int], bounds: tuple[int | None, int | None]) -> Iterator[ColumnElement[bool]]:

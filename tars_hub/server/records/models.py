@@ -70,6 +70,8 @@ class Search:
         backbone: what config.json names.
         classes: from how many up to how many.
         liked_by: a user's id.
+        granted: ids of the gated repositories whose files the caller was let to; of the others of strangers none is
+            found. None finds them all.
         sort: a column; descending, equals by id.
     """
 
@@ -84,6 +86,7 @@ class Search:
     gated: bool | None = None
     parameters: tuple[int | None, int | None] = (None, None)
     liked_by: int | None = None
+    granted: frozenset[int] | None = None
     sort: Sort = "updated_at"
     ascending: bool = False
     offset: int = 0

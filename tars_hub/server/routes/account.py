@@ -15,7 +15,7 @@ from tars_hub.server.wire.times import stamp
 
 def routes() -> list[BaseRoute]:
     return [
-        route("/api/whoami-v2", "GET", _whoami),
+        route("/api/whoami-v2", "GET", _whoami, by_cookie=True),
         route("/api/settings/repositories", "GET", _own_repositories),
         route("/api/agent-harnesses", "GET", _no_harnesses, by_token=False),
         route("/api/telemetry/{topic:rest}", "GET", _no_telemetry, by_token=False),

@@ -14,7 +14,7 @@ from tars_hub.server.records import MAIN, Commit, Facts, Repo, Search, Sort
 from tars_hub.server.routes.repos import MODEL
 from tars_hub.server.routes.web import Ask, next_link, route
 from tars_hub.server.rules import cards, revisions
-from tars_hub.server.rules.access import find_repo, visible
+from tars_hub.server.rules.access import downloadable, find_repo, visible
 from tars_hub.server.wire.models import FileLine, ModelView, model_info, model_line
 
 _PAGE = 1000
@@ -39,7 +39,7 @@ _NEEDS_FILES = {"siblings", "usedStorage"}
 
 def routes() -> list[BaseRoute]:
     return [
-        route("/api/models", "GET", _search),
+        route("/api/models", "GET", _search, by_cookie=True),
         route(MODEL, "GET", _model, by_cookie=True),
         route(f"{MODEL}/revision/{{revision:revision}}", "GET", _model, by_cookie=True),
     ]
@@ -107,7 +107,8 @@ def _wanted(ask: Ask, offset: int, limit: int) -> Search:
     if sort not in _SORTS:
         raise HubError(f"models cannot be sorted by {sort[:40]!r}; {', '.join(sorted(_SORTS))} are known")
     return replace(
-        visible(ask.caller),
+        # Not of huggingface.co: the page that shows models asks for it.
+        downloadable(ask.caller) if ask.flag("downloadable") else visible(ask.caller),
         text=params.get("search", "").strip()[:_LONGEST],
         author=params.get("author", "").strip(),
         tags=tuple(ask.words("filter")),

@@ -20,7 +20,7 @@ _COMMITS_A_PAGE = 1000
 
 def routes() -> list[BaseRoute]:
     return [
-        route(f"{MODEL}/refs", "GET", _refs),
+        route(f"{MODEL}/refs", "GET", _refs, by_cookie=True),
         route(f"{MODEL}/commits/{{revision:revision}}", "GET", _commits),
         route(f"{MODEL}/branch/{{branch:rest}}", "POST", _add_branch),
         route(f"{MODEL}/branch/{{branch:rest}}", "DELETE", _remove_branch),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from enum import Enum
 
 from tars_hub.server.errors import ForbiddenError, GatedError, RepoNotFoundError, UnauthorizedError
@@ -59,6 +60,11 @@ def visible(caller: Caller) -> Search:
     if caller.token is None:
         return Search()
     return Search(namespaces=(caller.name, *caller.roles), within=caller.token.repositories)
+
+
+def downloadable(caller: Caller) -> Search:
+    """As `visible`; of these it finds the ones alone whose files `permits` lets the caller download."""
+    return replace(visible(caller), granted=caller.granted)
 
 
 def find_repo(hub: Hub, caller: Caller, full_name: str, action: Action = Action.READ) -> Repo:

@@ -126,6 +126,16 @@ def _card(view: ModelView) -> dict[str, Any]:
     return card
 
 
+def _accuracy(view: ModelView) -> float | None:
+    """The first of the card's results that is one, 0..1, as Tars Hub reads it: a number for a whole model-index."""
+    results = (result for entry in view.facts.model_index for result in entry["results"])
+    for metric in (metric for result in results for metric in result["metrics"]):
+        value = metric.get("value")
+        if metric.get("type") == "accuracy" and type(value) in (int, float) and 0 <= value <= 1:
+            return float(value)
+    return None
+
+
 def _base_models(view: ModelView) -> list[str]:
     said = view.facts.card.get("base_model")
     return [name for name in (said if isinstance(said, list) else [said]) if isinstance(name, str)]
@@ -187,6 +197,7 @@ _FIELDS: Mapping[str, Callable[[ModelView], Any]] = MappingProxyType(
         "config": lambda view: dict(view.facts.config),
         "model-index": lambda view: list(view.facts.model_index) or None,
         "safetensors": _parameters,
+        "accuracy": _accuracy,  # not of huggingface.co
         "siblings": _sibling_names,
         "usedStorage": lambda view: view.used_bytes,
         "transformersInfo": _transformers,

@@ -68,7 +68,7 @@ _NEEDS: dict[tuple[str, str], Need] = {
     ("POST", "/user-access-request/handle"): A,
     ("POST", "/user-access-request/grant"): A,
 }
-_BY_COOKIE = {("GET", ""), ("GET", "/revision/{revision:revision}"), ("GET", "/auth-check")}
+_BY_COOKIE = {("GET", ""), ("GET", "/revision/{revision:revision}"), ("GET", "/refs"), ("GET", "/auth-check")}
 _BODIES: dict[str, dict[str, Any]] = {
     "/paths-info/{revision:revision}": {"data": {"paths": "README.md"}},
     "/preupload/{revision:revision}": {"json": {"files": []}},

@@ -43,6 +43,18 @@ def test_the_rule(everybody: Crowd, who: str, state: str) -> None:
         assert {action for action in Action if permits(caller, repo, action)} == may
 
 
+@pytest.mark.parametrize("who", MAY)
+def test_a_list_of_what_can_be_downloaded_asks_the_rule(everybody: Crowd, who: str) -> None:
+    """By token, and by session too: pages ask for it."""
+    path = "/api/models?downloadable=true&author=" + everybody.repo(who, "").partition("/")[0]
+    asked = [everybody.by_token(who, "GET", path), everybody.by_session(who, "GET", path)]
+    expected = {
+        everybody.repo(who, state) for state, may in zip(STATES, MAY[who], strict=True) if Action.DOWNLOAD in may
+    }
+    for answer in asked:
+        assert {model["id"] for model in answer.json() if not model["id"].endswith("/side")} == expected
+
+
 @pytest.mark.parametrize("who", NO_TOKENS[1:])
 def test_a_session_ends_with_its_token(everybody: Crowd, who: str) -> None:
     assert caller_of_session(everybody.site.hub, everybody.sessions[who]) == Caller()

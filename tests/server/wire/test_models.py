@@ -144,7 +144,7 @@ def test_expand_gives_every_field_at_once() -> None:
 @pytest.mark.parametrize("ask", [model_info, model_line])
 def test_an_unknown_field_is_refused_with_the_known_ones(ask: Any) -> None:
     with pytest.raises(
-        HubError, match=r"expand='wrong' is no field of a model; there are author, .*widgetData"
+        HubError, match=r"expand='wrong' is no field of a model; there are accuracy, author, .*widgetData"
     ) as error:
         ask(VIEW, expand=["sha", "wrong"])
     assert error.value.status == 400
