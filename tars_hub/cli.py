@@ -11,6 +11,7 @@ import io
 import os
 import sys
 from collections.abc import Callable, Sequence
+from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
@@ -127,6 +128,7 @@ def _add_demo(commands: _Commands) -> None:
         help="without --model: run a hub on the same port, which keeps its data here and the default model in it",
     )
     parser.add_argument("--no-browser", action="store_true", help="print the address and open nothing")
+    parser.add_argument("--mcp", action="store_true", help="answer language models, too: an MCP server below /mcp")
     _add_hub_flags(parser)
     parser.set_defaults(command=_demo)
 
@@ -180,6 +182,17 @@ def _predict(given: argparse.Namespace) -> int:
     return 1 if bad else 0
 
 
+def _answers_models(given: argparse.Namespace) -> bool:
+    if not given.mcp and os.environ.get("TARS_MCP") != "1":  # a Space is given no flags
+        return False
+    if find_spec("mcp_types") is None:  # part of the package since its second major version
+        raise UsageError(
+            "--mcp needs the package mcp, version 2 or later: pip install 'tars-hub[mcp]', "
+            "or for a checkout pip install 'mcp>=2'"
+        )
+    return True
+
+
 def _demo(given: argparse.Namespace) -> int:
     from tars_hub import demo
 
@@ -194,6 +207,7 @@ def _demo(given: argparse.Namespace) -> int:
         revision=given.revision,
         endpoint=given.endpoint,
         offline=given.offline,
+        mcp=_answers_models(given),
         open_browser=_has_desktop() and not given.no_browser and not in_space,
     )
     if given.hub_data is None or options.model or in_space:

@@ -39,6 +39,7 @@ class Options:
         home: the folder that the model of digits and its pictures are kept in.
         examples: pictures to offer on the page.
         offline: a repository's model is taken from this machine's cache, and no hub is asked.
+        mcp: language models may ask, too, by the Model Context Protocol.
     """
 
     model: str | None = None
@@ -51,6 +52,7 @@ class Options:
     endpoint: str | None = None
     offline: bool = False
     open_browser: bool = True
+    mcp: bool = False
 
 
 def show(options: Options, *, say: Say) -> int:
@@ -63,10 +65,16 @@ def show(options: Options, *, say: Say) -> int:
         endpoint=options.endpoint,
         local_files_only=options.offline,
     )
-    name = Path(model).name or Path(model).resolve().name  # of ".", too
+    name = _name_of(model)
     exhibit = Exhibit(predictor=predictor, name=name, measured=measured_of(predictor))
-    _serve(options, name, page_builder(options, OneModel(exhibit)), say)
+    _serve(options, name, OneModel(exhibit), say)
     return 0
+
+
+def _name_of(model: str) -> str:
+    """A folder's own name, not where it lies; a repository's id."""
+    path = Path(model)
+    return path.name or path.resolve().name if path.exists() else model  # of ".", too
 
 
 def page_builder(options: Options, models: Models) -> Callable[[], gr.Blocks]:
@@ -76,18 +84,23 @@ def page_builder(options: Options, models: Models) -> Callable[[], gr.Blocks]:
     def build() -> gr.Blocks:
         from tars_hub.ui.page import build_page  # imports gradio, whose settings stand by now
 
-        return build_page(models, examples=examples)
+        return build_page(models, examples=examples, mcp=options.mcp)
 
     return build
 
 
-def _serve(options: Options, name: str, build: Callable[[], gr.Blocks], say: Say) -> None:
-    from tars_hub.ui.serve import free_port, page_server, wait_until_interrupted
+def _serve(options: Options, name: str, models: Models, say: Say) -> None:
+    from tars_hub.listening import free_port
+    from tars_hub.ui.serve import page_server, wait_until_interrupted
 
     port = free_port(options.host, options.port)
     if port != options.port:
         say(f"port {options.port} is taken; using {port}")
-    with page_server(build, host=options.host, port=port, open_browser=options.open_browser) as url:
+    build = page_builder(options, models)
+    server = page_server(
+        build, models=models, host=options.host, port=port, mcp=options.mcp, open_browser=options.open_browser
+    )
+    with server as url:
         say(f"{name} answers at {url} (Ctrl-C stops it)")
         wait_until_interrupted()
 

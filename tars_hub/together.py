@@ -21,14 +21,15 @@ from tars_hub.errors import ModelError, UsageError
 from tars_hub.exhibits import Credentials, Wanted
 from tars_hub.hub_models import HubModels
 from tars_hub.hub_models import Limits as PageLimits
+from tars_hub.listening import address_of, free_port, listening, serving
 from tars_hub.model import TarsClassifier
 from tars_hub.server.app import create_app
 from tars_hub.server.hub import Hub
-from tars_hub.server.serve import address_of, listening, names_of, owner_lines, owner_name, serving, tell
+from tars_hub.server.serve import names_of, owner_lines, owner_name, tell
 from tars_hub.server.settings import Limits, Settings
 from tars_hub.server.start import OWNER_TOKEN, first_owner, opened, owner_token
 from tars_hub.ui.mount import PageMount
-from tars_hub.ui.serve import free_port, page_environment, wait_until_interrupted
+from tars_hub.ui.serve import page_environment, wait_until_interrupted
 
 PAGE = "/demo"
 _MODEL = "digits"
@@ -67,7 +68,7 @@ def _serve(hub: Hub, trained: Path, options: Options, shown: PageLimits, say: Sa
         models = HubModels(url, model, device=options.device, limits=shown)
         with suppress(ModelError):  # who renamed it will be told so on the page
             models.exhibit(Wanted(), Credentials(token=token))  # so that the first visitor need not wait
-        stack.enter_context(mount.showing(page_builder(options, models), loop))
+        stack.enter_context(mount.showing(page_builder(options, models), loop, models=models, mcp=options.mcp))
         say(f"{model} answers at {url}{PAGE}")
         tell(hub, listener, say=say)
         if options.open_browser:

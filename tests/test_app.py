@@ -108,7 +108,7 @@ def started(command: list[str], cwd: Path, log: Path) -> Iterator[str]:
             yield _address(process, log)
         finally:
             process.send_signal(signal.SIGTERM)
-            process.wait(30)
+            process.wait(180)  # it takes 2, and on a busy machine ten times as long
 
 
 def _address(process: subprocess.Popen[bytes], log: Path) -> str:

@@ -158,7 +158,7 @@ class TestBrowser:
         visitor.page.get_by_role("button", name="Example leaf.png").click()
         assert visitor.answer_after(run).top[0][0] == "green"
         visitor.page.wait_for_function("document.querySelector('.tars-picture img').naturalWidth > 0")
-        visitor.page.get_by_role("tab", name="Draw").click()
+        visitor.take_the_pad()
         expect(visitor.page.locator(".tars-pad canvas")).to_be_visible()
         assert visitor.stroke((0.2, 0.2), (0.8, 0.8)).state in {"ok", "unsure"}
 

@@ -32,12 +32,17 @@ class Facts:
 
 
 def answer_card(
-    outcome: Prediction | TarsError | None, *, run: int, facts: Facts | None = None, threshold: float | None = None
+    outcome: Prediction | TarsError | None,
+    *,
+    run: int,
+    facts: Facts | None = None,
+    threshold: float | None = None,
+    explains: bool = False,
 ) -> str:
     """The card for an answer, for what went wrong, or for nothing asked yet.
 
     An answer is unsure where the model declined it; a model without a threshold never does, and SURE
-    decides. `threshold` is the model's, 0..1.
+    decides. `threshold` is the model's, 0..1. Where the card `explains`, each class can be pressed.
 
     Everything comes out escaped. `data-state` is empty, ok, unsure or error; `data-run` is `run`,
     so that whoever waits can tell a new answer from an equal old one. Every state has the same
@@ -47,11 +52,13 @@ def answer_card(
         return _card("empty", run, said=_note("The answer appears here, as soon as there is a picture."))
     if isinstance(outcome, TarsError):
         return _card("error", run, said=_note(_sentence(outcome)))
-    state = "unsure" if _is_unsure(outcome, threshold) else "ok"
-    return _card(state, run, said=_headline(outcome, state), bars=_bars(outcome.top), facts=facts)
+    state = "unsure" if is_unsure(outcome, threshold) else "ok"
+    bars = _bars(outcome.top, explains=explains)
+    return _card(state, run, said=_headline(outcome, state, explains=explains), bars=bars, facts=facts)
 
 
-def _is_unsure(answer: Prediction, threshold: float | None) -> bool:
+def is_unsure(answer: Prediction, threshold: float | None) -> bool:
+    """As `answer_card` has it."""
     if threshold is None:
         return not answer.probability >= SURE  # so that NaN is unsure
     return answer.declined
@@ -86,30 +93,36 @@ def _sentence(error: TarsError) -> str:
     return str(error)
 
 
-def _headline(answer: Prediction, state: str) -> str:
+def _headline(answer: Prediction, state: str, *, explains: bool) -> str:
     doubt = _note("Not sure: nearest is") if state == "unsure" else ""
     return (
         f'{doubt}<p class="tars-top" {_data(answer.label, answer.probability)}>'
-        f'<strong class="tars-label">{escape(answer.label)}</strong> '
+        f'<strong class="tars-label">{_name(answer.label, explains=explains)}</strong> '
         f'<span class="tars-share">{escape(percent(answer.probability))}</span></p>'
     )
 
 
-def _bars(top: Sequence[tuple[str, float]]) -> str:
+def _bars(top: Sequence[tuple[str, float]], *, explains: bool) -> str:
     """The first bar belongs to the headline, which already names its class."""
     if not top:
         return ""
     first = f'<li class="tars-first" aria-hidden="true">{_bar(top[0][1])}</li>'
-    return first + "".join(_row(label, probability) for label, probability in top[1:])
+    return first + "".join(_row(*each, explains=explains) for each in top[1:])
 
 
-def _row(label: str, probability: float) -> str:
+def _row(label: str, probability: float, *, explains: bool) -> str:
     return (
         f'<li class="tars-row" {_data(label, probability)}>'
-        f'<span class="tars-label">{escape(label)}</span> '
+        f'<span class="tars-label">{_name(label, explains=explains)}</span> '
         f"{_bar(probability)} "
         f'<span class="tars-share">{escape(percent(probability))}</span></li>'
     )
+
+
+def _name(label: str, *, explains: bool) -> str:
+    """A class, which can be pressed to see what speaks for it."""
+    text = escape(label)
+    return f'<button type="button" class="tars-why" title="Where it looked">{text}</button>' if explains else text
 
 
 def _bar(probability: float) -> str:

@@ -3,23 +3,35 @@
 from __future__ import annotations
 
 import logging
+import os
 import re
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from itertools import count
+from math import isfinite
+from threading import BoundedSemaphore
 from time import perf_counter
+from typing import TypeAlias
 from urllib.parse import quote
 
 import gradio as gr
+from starlette.requests import Request
 
 from tars_hub.errors import PictureError, TarsError
 from tars_hub.exhibits import SESSION_COOKIE, Credentials, Exhibit, Models, Wanted
 from tars_hub.predict import DEFAULT_TOP_K, Prediction
+from tars_hub.samples import Pixels
 from tars_hub.ui.answer import Facts, answer_card
 from tars_hub.ui.inputs import Upload
 
 MAX_SHOWN = 10
+FAILED = "The model failed on this picture; the server's log says why."
+Asker: TypeAlias = gr.Request | Request  # by Gradio's queue, or by plain HTTP
 _COOKIE = re.compile(rf"(?:^|;)\s*{SESSION_COOKIE}=([^;\s]*)")
 
+# Each core reads one, and no more than eight: a picture of 200 megapixels takes 600 MB while it is read.
+_READING = BoundedSemaphore(min(8, os.cpu_count() or 1))
+_RUNS = count(1)
 _log = logging.getLogger(__name__)
 
 
@@ -27,34 +39,50 @@ _log = logging.getLogger(__name__)
 class Desk:
     """
     Attributes:
-        runs: numbers the answers, over all visitors.
+        runs: numbers the answers, over all visitors and all ways to ask.
     """
 
     models: Models
-    runs: count[int] = field(default_factory=lambda: count(1))
+    runs: count[int] = field(default_factory=lambda: _RUNS)
 
-    def card(self, upload: Upload | None, shown: float | None, key: str | None, request: gr.Request) -> str:
+    def card(
+        self,
+        upload: Upload | None,
+        shown: float | None,
+        key: str | None,
+        request: Asker,
+        *,
+        explains: bool = False,
+    ) -> str:
         """The card for a visitor. Never raises: an error shown elsewhere would leave the old answer standing.
 
         Args:
             key: an `Exhibit.key`, or whatever else a caller sends; nothing is what the page's address names.
+            explains: its classes can be pressed.
         """
+        return self.card_of(lambda: self.exhibit(request, key), upload, shown, explains=explains)
+
+    def card_of(
+        self, find: Callable[[], Exhibit], upload: Upload | None, shown: float | None, *, explains: bool = False
+    ) -> str:
+        """As `card`, about the model that `find` gives or says why it does not."""
         run = next(self.runs)
         if upload is None:
             return answer_card(None, run=run)
         try:
-            exhibit = self.exhibit(request, key)
+            exhibit = find()
             answer, facts = answer_of(exhibit, upload, within(shown, exhibit.predictor.config.num_classes))
         except TarsError as error:
             return answer_card(error, run=run)
         except Exception:
             _log.exception("no answer about %r", upload.name)
-            return answer_card(TarsError("The model failed on this picture; the server's log says why."), run=run)
-        return answer_card(answer, run=run, facts=facts, threshold=exhibit.predictor.calibration.threshold)
+            return answer_card(TarsError(FAILED), run=run)
+        threshold = exhibit.predictor.calibration.threshold
+        return answer_card(answer, run=run, facts=facts, threshold=threshold, explains=explains)
 
-    def exhibit(self, request: gr.Request, key: str | None = None) -> Exhibit:
+    def exhibit(self, request: Asker, key: str | None = None) -> Exhibit:
         """The model that a request means, by its key or else its address. Raises as `Models.exhibit`."""
-        return self.models.exhibit(Wanted.parse(key) if key else _wanted(request), _credentials(request))
+        return self.models.exhibit(Wanted.parse(key) if key else _wanted(request), credentials_of(request))
 
 
 def answer_of(exhibit: Exhibit, upload: Upload, top_k: int) -> tuple[Prediction, Facts]:
@@ -62,40 +90,54 @@ def answer_of(exhibit: Exhibit, upload: Upload, top_k: int) -> tuple[Prediction,
     Raises:
         PictureError: under the visitor's name for the picture; its path here is nobody's business.
     """
-    predictor = exhibit.predictor
+    return answer_about(exhibit, *prepared(exhibit, upload), top_k)
+
+
+def prepared(exhibit: Exhibit, upload: Upload) -> tuple[Pixels, float]:
+    """(S, S, 3) uint8 as the network sees it, and how long that took, in milliseconds. Few are read at once.
+
+    Raises:
+        PictureError: as `answer_of`.
+    """
+    with _READING:
+        started = perf_counter()
+        try:
+            return exhibit.predictor.prepare(upload.picture), 1000 * (perf_counter() - started)
+        except PictureError as error:
+            raise PictureError(upload.name, error.reason) from error
+
+
+def answer_about(exhibit: Exhibit, pixels: Pixels, prepare_ms: float, top_k: int) -> tuple[Prediction, Facts]:
+    """An answer by the model's next batch; the time says how long the visitor waited for it."""
     started = perf_counter()
-    try:
-        pixels = predictor.prepare(upload.picture)
-    except PictureError as error:
-        raise PictureError(upload.name, error.reason) from error
-    prepared = perf_counter()
-    answer = predictor.answer([pixels], top_k)[0]
+    answer = exhibit.batcher.answer(pixels, top_k)
     return answer, Facts(
         model=exhibit.name,
-        device=str(predictor.device),
-        prepare_ms=1000 * (prepared - started),
-        model_ms=1000 * (perf_counter() - prepared),
+        device=str(exhibit.predictor.device),
+        prepare_ms=prepare_ms,
+        model_ms=1000 * (perf_counter() - started),
     )
 
 
 def within(shown: float | None, num_classes: int) -> int:
     """The number of classes to show; a caller may send what no slider would."""
-    return max(1, min(int(shown or DEFAULT_TOP_K), MAX_SHOWN, num_classes))
+    wanted = int(shown) if shown and isfinite(shown) else DEFAULT_TOP_K
+    return max(1, min(wanted, MAX_SHOWN, num_classes))
 
 
-def login_address(request: gr.Request) -> str:
+def login_address(request: Asker) -> str:
     """The hub's form to log in by, which leads back to the page that a request comes from."""
     page = f"{request.url.path.partition('/gradio_api/')[0]}/?{request.url.query}"
     return f"/login?next={quote(page, safe='')}"
 
 
-def _wanted(request: gr.Request) -> Wanted:
+def _wanted(request: Asker) -> Wanted:
     """What the address of the page names, which Gradio sends along with all that a page asks."""
     named = request.query_params
     return Wanted(model=named.get("model", ""), revision=named.get("revision", ""))
 
 
-def _credentials(request: gr.Request) -> Credentials:
+def credentials_of(request: Asker) -> Credentials:
     headers = request.headers
     kind, _, token = headers.get("authorization", "").partition(" ")
     sessions = _COOKIE.findall(headers.get("cookie", ""))

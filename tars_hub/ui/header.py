@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from html import escape
 from urllib.parse import quote
 
@@ -21,20 +21,26 @@ def page_header(
     *,
     threshold: float | None = None,
     revision: str = "",
+    key: str = "",
+    is_default: bool = False,
 ) -> str:
     """Title and a line or two; names of models, classes and data sets are anybody's text and stay text.
+
+    Scripts read from `data-key`, `data-model`, `data-revision` and `data-default` which model the page is about.
 
     Args:
         threshold: the probability, 0..1, below which the model declines to answer; None never declines.
         revision: of a model of the hub that the page lies beside, which the head leads to; empty without a hub.
+        key, is_default: as `Exhibit` has them.
     """
     said = (_knows(classes), f"{_quality(measured)} {_declines(threshold, len(classes))}".rstrip())
     lines = "".join(f"<p>{escape(line)}</p>" for line in said)
+    data = {"data-key": key, "data-model": name, "data-revision": revision, "data-default": "yes" if is_default else ""}
     if not revision:
-        return _header(f"<h1>{escape(name)}</h1>{lines}")
+        return _header(f"<h1>{escape(name)}</h1>{lines}", data)
     address = escape(f"/{quote(name)}/tree/{quote(revision, safe='')}")
     title = f'<h1><a href="{address}">{escape(name)}</a> <small>{escape(_short(revision))}</small></h1>'
-    return _header(f"{_WAY_BACK}{title}{lines}")
+    return _header(f"{_WAY_BACK}{title}{lines}", data)
 
 
 def blank_header(title: str, sentence: str = "", *, log_in: str = "") -> str:
@@ -45,11 +51,12 @@ def blank_header(title: str, sentence: str = "", *, log_in: str = "") -> str:
     """
     line = f'<p role="alert">{escape(sentence)}</p>' if sentence else ""
     link = f'<p><a href="{escape(log_in)}">Log in</a></p>' if log_in else ""
-    return _header(f"{_WAY_BACK}<h1>{escape(title)}</h1>{line}{link}", kind="tars-header tars-blank")
+    return _header(f"{_WAY_BACK}<h1>{escape(title)}</h1>{line}{link}", {}, kind="tars-header tars-blank")
 
 
-def _header(inner: str, *, kind: str = "tars-header") -> str:
-    return f'<header class="{kind}">{inner}</header>'
+def _header(inner: str, data: Mapping[str, str], *, kind: str = "tars-header") -> str:
+    attributes = "".join(f' {name}="{escape(value)}"' for name, value in data.items())
+    return f'<header class="{kind}"{attributes}>{inner}</header>'
 
 
 def _short(revision: str) -> str:

@@ -96,6 +96,19 @@ class DrawingPad(gr.HTML, metaclass=_Plain):
         return Upload(_data_url_bytes(payload), "drawing") if payload else None
 
 
+class NumberShown(gr.Slider, metaclass=_Plain):
+    """How many classes an answer names: a wish, which `Desk` brings within what the model has.
+
+    Gradio's own refuses what lies beyond the ends, and those may have moved since the browser sent it: the page
+    turned to a model of fewer classes.
+    """
+
+    is_template = True
+
+    def preprocess(self, payload: object) -> float | None:  # type: ignore[override]  # whatever a caller sends
+        return payload if isinstance(payload, int | float) else None
+
+
 def example_strip(examples: Sequence[Path], **options: Any) -> gr.HTML:  # noqa: ANN401  # handed on
     """Thumbnails; a click carries the `index` of the one clicked."""
     buttons = "".join(_thumbnail(index, path) for index, path in enumerate(examples))

@@ -1,4 +1,4 @@
-"""Theme and style of the page, as `launch` and `mount_gradio_app` take them."""
+"""Theme, style and scripts of the page, as `launch` and `mount_gradio_app` take them."""
 
 from __future__ import annotations
 
@@ -7,7 +7,8 @@ from typing import Any
 
 import gradio as gr
 
-STYLE = Path(__file__).with_name("style.css")
+_HERE = Path(__file__).parent
+_STYLE = _HERE / "style.css"  # what the others stand on
 
 # As in style.css, which paints what is ours; these are for what Gradio paints.
 _COLOURS = {
@@ -44,4 +45,9 @@ def look() -> dict[str, Any]:
         font=["system-ui", "-apple-system", "Segoe UI", "Roboto", "sans-serif"],
         font_mono=["ui-monospace", "monospace"],
     )
-    return {"theme": theme.set(**_COLOURS), "css_paths": [STYLE]}
+    return {"theme": theme.set(**_COLOURS), "css_paths": [_STYLE, *sorted({*_HERE.glob("*.css")} - {_STYLE})]}
+
+
+def script(name: str) -> str:
+    """The text of a script of this room, as Gradio takes it."""
+    return (_HERE / f"{name}.js").read_text(encoding="utf-8")

@@ -1,21 +1,30 @@
-"""The page below a path of another server: what `launch` does besides listening, done by us."""
+"""The page as an app of a server, alone or below a path of another: what Gradio's `launch` does besides listening."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Iterator, Mapping, MutableMapping
+from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from concurrent.futures import Future
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from shutil import disk_usage
 from typing import TYPE_CHECKING, Any
 
+from tars_hub.listening import called, is_called
+from tars_hub.ui.bodies import MAX_BYTES
 from tars_hub.ui.serve import page_settings
 
 if TYPE_CHECKING:
     import gradio as gr
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from tars_hub.exhibits import Models
+    from tars_hub.ui.plain import Plain
+
 _RETRY_S = 2
+_MISLED = (
+    "This page listens on its own machine alone, and is not called {!r}; "
+    "started with --host 0.0.0.0 it answers to others, by any name.\n"
+)
 _NOT_YET = b"The page is being prepared; it will be here in a moment.\n"
 # What the page asks for. The rest of Gradio's routes, which fetch addresses for a visitor, edit its own source or
 # serve what this page has none of, are closed.
@@ -25,6 +34,8 @@ _API = (
     *("info", "openapi.json", "theme.css", "upload", "upload_progress", "queue/join", "queue/data", "cancel", "reset"),
     *("app_id", "user", "login_check", "heartbeat/", "call/"),
 )
+_QUESTIONS = ("/gradio_api/queue/join", "/gradio_api/call/")
+_FULL = b'{"detail": "Too many questions are waiting just now; ask again in a moment."}'
 _FILE, _UPLOAD = "/gradio_api/file=", "/gradio_api/upload"
 _FILE_BYTES = 80 << 20  # of a form with one picture
 _QUESTION_BYTES = 16 << 20  # drawings come within it; so many of them wait at once as the queue has places
@@ -39,61 +50,80 @@ class PageMount:
     Requests come with their whole path, that of the mount included.
     """
 
-    def __init__(self, path: str) -> None:
+    def __init__(self, path: str, *, names: Collection[str] | None = None) -> None:
         """
         Args:
-            path: where the server mounts it, such as "/demo".
+            path: where the server mounts it, such as "/demo"; empty where it is all there is.
+            names: that requests may call this machine by, as `is_called` takes them; None for any.
         """
         self.path = path
+        self._names = names
+        self._plain: Plain | None = None
         self._app: ASGIApp | None = None
         self._uploads = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
             return  # Gradio's beginning and end are `showing`'s, and it has no web sockets
-        inner = scope["path"].removeprefix(self.path)
-        if self._app is None:
+        inner, headers = scope["path"].removeprefix(self.path), _headers(scope)
+        host = headers.get(b"host", b"").decode("latin-1")
+        if self._names is not None and not is_called(host, self._names):
+            await _answer(send, 421, _MISLED.format(called(host)[:100]).encode())
+        elif self._app is None:
             await _answer(send, 503, _NOT_YET, (b"retry-after", str(_RETRY_S).encode()))
         elif not inner:
             await _answer(send, 307, b"", (b"location", f"{self.path}/".encode()))
+        elif self._plain is not None and self._plain.has(inner):
+            refusal = self._refusal(inner, headers) if scope["method"] == "POST" else None
+            await (self._plain.refuse(*refusal, send) if refusal else self._plain(inner, scope, receive, send))
         elif not _is_open(inner):
             await _answer(send, 404, b"There is nothing here.\n")
-        elif scope["method"] == "POST" and (refusal := self._refusal(inner, _headers(scope))):
-            await _answer(send, *refusal)
+        elif scope["method"] == "POST" and (refusal := self._refusal(inner, headers)):
+            await _answer(send, refusal[0], f"{refusal[1]}\n".encode())
         else:
-            await self._app(_own(scope), receive, _harmless(send) if inner.startswith(_FILE) else send)
+            await self._app(_own(scope), receive, _sent(inner, send))
 
-    def _refusal(self, inner: str, headers: Mapping[bytes, bytes]) -> tuple[int, bytes] | None:
-        """Why what a visitor sends is not taken, as a status and a line: Gradio would take any number of bytes."""
+    def _refusal(self, inner: str, headers: Mapping[bytes, bytes]) -> tuple[int, str] | None:
+        """Why what a visitor sends is not taken, as a status and a sentence: Gradio would take any number of bytes."""
         if headers.get(b"sec-fetch-site", b"none") not in (b"same-origin", b"none"):
             # One at another port of this host would have the visitor's cookie sent along, and Gradio gives the
             # answer to whoever knows the session's name, which is in the question.
-            return 403, b"A page of another site asks for this.\n"
+            return 403, "A page of another site asks for this."
         length = headers.get(b"content-length", b"")
         if not length.isdigit():
-            return 411, b"Say how long it is: Content-Length.\n"
+            return 411, "Say how long it is: Content-Length."
         is_file = inner.startswith(_UPLOAD)
-        if int(length[:18]) > (_FILE_BYTES if is_file else _QUESTION_BYTES):
-            return 413, b"It is too large.\n"
+        is_plain = self._plain is not None and self._plain.has(inner)
+        if int(length[:18]) > (MAX_BYTES if is_plain else _FILE_BYTES if is_file else _QUESTION_BYTES):
+            return 413, f"It is too large; up to {MAX_BYTES >> 20} MiB are taken."
         if is_file and disk_usage(self._uploads).free < _SPARE_BYTES:
-            return 507, b"There is no room for pictures just now.\n"
+            return 507, "There is no room for pictures just now."
         return None
 
     @contextmanager
-    def showing(self, build: Callable[[], gr.Blocks], loop: asyncio.AbstractEventLoop) -> Iterator[None]:
+    def showing(
+        self,
+        build: Callable[[], gr.Blocks],
+        loop: asyncio.AbstractEventLoop,
+        *,
+        models: Models | None = None,
+        mcp: bool = False,
+    ) -> Iterator[None]:
         """Show a page while the `with` block runs, which stands within a `page_environment`.
 
         Args:
-            build: as `page_server` takes it.
+            build, models, mcp: as `page_server` takes them.
             loop: the server's, which runs in another thread.
         """
         page = build()
         app, gradio_app = _mounted(page, self.path)
         begun: Future[None] = Future()
         end = asyncio.Event()
-        life = asyncio.run_coroutine_threadsafe(_live(app, begun, end), loop)
+        plain = _plain(models, mcp=mcp)
+        life = asyncio.run_coroutine_threadsafe(_live(app, plain, begun, end), loop)
         begun.result()
         self._uploads = gradio_app.uploaded_file_dir
+        self._plain = plain
         self._app = app
         try:
             yield
@@ -103,6 +133,15 @@ class PageMount:
             loop.call_soon_threadsafe(gradio_app.stop_event.set)  # for heartbeats, which else never end
             loop.call_soon_threadsafe(end.set)
             life.result()
+
+
+def _plain(models: Models | None, *, mcp: bool) -> Plain | None:
+    if models is None:
+        return None
+    from tars_hub.ui.desk import Desk  # imports gradio, whose settings stand by now
+    from tars_hub.ui.plain import Plain
+
+    return Plain(Desk(models), mcp=mcp)
 
 
 def _own(scope: Scope) -> Scope:
@@ -141,16 +180,46 @@ def _mounted(page: gr.Blocks, path: str) -> tuple[Any, Any]:
     return app, next(route.app for route in app.routes if isinstance(route, Mount))
 
 
-async def _live(app: Any, begun: Future[None], end: asyncio.Event) -> None:  # noqa: ANN401  # FastAPI's
-    """Between the two, Gradio's queue runs and old uploads are swept."""
+async def _live(
+    app: Any,  # noqa: ANN401  # FastAPI's
+    plain: Plain | None,
+    begun: Future[None],
+    end: asyncio.Event,
+) -> None:
+    """Between the two, Gradio's queue runs, old uploads are swept, and language models are answered."""
     try:
-        async with app.router.lifespan_context(app):
+        async with app.router.lifespan_context(app), plain.living() if plain else nullcontext():
             begun.set_result(None)
             await end.wait()
     except Exception as error:
         if begun.done():
             raise
         begun.set_exception(error)
+
+
+def _sent(inner: str, send: Send) -> Send:
+    """How Gradio's answer goes out."""
+    if inner.startswith(_FILE):
+        return _harmless(send)
+    return _calm(send) if inner.startswith(_QUESTIONS) else send
+
+
+def _calm(send: Send) -> Send:
+    """Of a queue that is full, Gradio tells its size twice."""
+    is_full = False
+
+    async def send_calmly(message: Message) -> None:
+        nonlocal is_full
+        if message["type"] == "http.response.start" and message["status"] == 503:
+            is_full = True
+            retry = (b"retry-after", str(_RETRY_S).encode())
+            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(_FULL)).encode()), retry]
+            message = {**message, "headers": headers}
+        elif is_full:
+            message = {**message, "body": b"" if message.get("more_body") else _FULL}
+        await send(message)
+
+    return send_calmly
 
 
 def _harmless(send: Send) -> Send:

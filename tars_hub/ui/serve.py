@@ -1,28 +1,27 @@
-"""Serve a page: a free port, the server, and its end, which leaves no visitor's picture behind."""
+"""Serve a page: what Gradio is told, the server, and its end, which leaves no visitor's picture behind."""
 
 from __future__ import annotations
 
-import errno
 import os
 import signal
-import socket
 import sys
 import threading
 import time
+import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
-from tars_hub.errors import UsageError
+from tars_hub.listening import address_of, listening, names_here, serving
 from tars_hub.ui.uploads import upload_folder
 
 if TYPE_CHECKING:
     import gradio as gr
 
+    from tars_hub.exhibits import Models
+
 MAX_UPLOAD = "64mb"
-_PORTS_TRIED = 100
-_LAST_PORT = 65535
 
 
 @contextmanager
@@ -42,6 +41,8 @@ def page_environment(*, host: str = "127.0.0.1", uploads: Path | None = None) ->
 def page_server(
     build: Callable[[], gr.Blocks],
     *,
+    models: Models | None = None,
+    mcp: bool = False,
     host: str = "127.0.0.1",
     port: int = 7860,
     open_browser: bool = False,
@@ -55,6 +56,9 @@ def page_server(
     Args:
         build: makes the page, as `lambda: build_page(…)`. It is called after Gradio's environment is set,
             and Gradio is best imported in it.
+        models: what is asked by plain HTTP, besides Gradio's; without it, nothing is.
+        mcp: language models may ask them, too, by the Model Context Protocol.
+        host: where it listens. On this machine alone the page answers to no other name.
         port: as `free_port` found it.
         uploads: the folder that gets the private folder for visitors' pictures; without it, the
             system's for temporary files.
@@ -62,12 +66,16 @@ def page_server(
     Raises:
         UsageError: the port was taken meanwhile.
     """
-    with page_environment(host=host, uploads=uploads):
-        page = build()
-        try:
-            yield _launch(page, host=host, port=port, open_browser=open_browser)
-        finally:
-            page.close(verbose=False)
+    from tars_hub.ui.mount import PageMount
+
+    # What an earlier page left is removed before anybody can ask this one.
+    with page_environment(host=host, uploads=uploads), listening(host, port) as listener:
+        mount = PageMount("", names=names_here(listener, host))
+        with serving(mount, listener) as loop, mount.showing(build, loop, models=models, mcp=mcp):
+            url = f"{address_of(listener)}/"
+            if open_browser:
+                webbrowser.open(url)
+            yield url
 
 
 def wait_until_interrupted() -> None:
@@ -77,34 +85,8 @@ def wait_until_interrupted() -> None:
             time.sleep(3600)
 
 
-def free_port(host: str, port: int) -> int:
-    """`port`, or the next above it that nobody listens on.
-
-    Raises:
-        UsageError: none of the next hundred is free, or there is no listening at `host` at all.
-    """
-    for candidate in range(port, min(port + _PORTS_TRIED, _LAST_PORT + 1)):
-        if _can_listen(host, candidate):
-            return candidate
-    raise UsageError(f"port {port} and all up to {candidate} are taken on {host}; name another")
-
-
-def _can_listen(host: str, port: int) -> bool:
-    try:
-        family, kind, *_, address = socket.getaddrinfo(host.strip("[]"), port, type=socket.SOCK_STREAM)[0]
-        with socket.socket(family, kind) as probe:
-            if sys.platform != "win32":  # there it would let two servers share a port
-                probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind(address)
-    except OSError as error:
-        if error.errno == errno.EADDRINUSE:
-            return False
-        raise UsageError(f"cannot listen on {host}, port {port}: {error.strerror or error}") from error
-    return True
-
-
 def page_settings() -> dict[str, Any]:
-    """What `launch` and `mount_gradio_app` are both told, and have other defaults for."""
+    """What `mount_gradio_app` is told, and has other defaults for."""
     from tars_hub.ui.look import look
 
     return {
@@ -119,25 +101,6 @@ def page_settings() -> dict[str, Any]:
         "ssr_mode": False,
         **look(),
     }
-
-
-def _launch(page: gr.Blocks, *, host: str, port: int, open_browser: bool) -> str:
-    if not _can_listen(host, port):
-        raise UsageError(f"port {port} is taken on {host}; name another")
-    try:
-        _, url, _ = page.launch(
-            server_name=host,
-            server_port=port,
-            inbrowser=open_browser,
-            inline=False,
-            share=False,
-            quiet=True,
-            prevent_thread_lock=True,
-            **page_settings(),
-        )
-    except OSError as error:  # taken in the last moment
-        raise UsageError(f"cannot listen on {host}, port {port}: {error}") from error
-    return str(url)
 
 
 def _gradio_settings(folder: Path, host: str) -> dict[str, str]:

@@ -12,10 +12,10 @@ import httpx
 
 from tars_hub.demo import Options, page_builder
 from tars_hub.hub_models import HubModels
+from tars_hub.listening import address_of, listening, serving
 from tars_hub.model import TarsClassifier
 from tars_hub.predict import Predictor
 from tars_hub.server.app import create_app
-from tars_hub.server.serve import address_of, listening, serving
 from tars_hub.ui.mount import PageMount
 from tars_hub.ui.serve import page_environment
 from tests.server.running import Site, done, memory_hub
@@ -51,7 +51,7 @@ class House:
 
 
 @contextmanager
-def house_with(examples: Path, uploads: Path) -> Iterator[House]:
+def house_with(examples: Path, uploads: Path, *, mcp: bool = False) -> Iterator[House]:
     """With ann, bob, and the default model ann/colours."""
     mount = PageMount("/demo")
     with ExitStack() as stack:
@@ -64,5 +64,6 @@ def house_with(examples: Path, uploads: Path) -> Iterator[House]:
         house.site.add("ann", "bob")
         house.push("ann/colours", house.colours.model)
         models = HubModels(house.site.url, "ann/colours", device="cpu")
-        stack.enter_context(mount.showing(page_builder(Options(model="", examples=examples), models), loop))
+        build = page_builder(Options(model="", examples=examples, mcp=mcp), models)
+        stack.enter_context(mount.showing(build, loop, models=models, mcp=mcp))
         yield house

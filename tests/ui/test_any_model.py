@@ -78,7 +78,7 @@ def refusal(visitor: Visitor) -> str:
     """What a page says that has no model to show; it offers nothing to hand a picture to."""
     alert = visitor.page.get_by_role("alert")
     alert.wait_for()
-    assert visitor.page.locator(".tars-room:visible, .tars-shown:visible, .tars-examples:visible").count() == 0
+    assert visitor.page.locator(".tars-rooms:visible, .tars-choices:visible, .tars-examples:visible").count() == 0
     return alert.inner_text()
 
 
@@ -92,8 +92,8 @@ def forging(visitor: Visitor, key: str) -> Iterator[None]:
 
     def forge(route: Route) -> None:
         body = json.loads(route.request.post_data or "{}")
-        if len(body["data"]) == 3:
-            body["data"][2] = key
+        if len(body["data"]) > 3:
+            body["data"][3] = key
         route.continue_(post_data=json.dumps(body))
 
     visitor.page.route("**/queue/join*", forge)
@@ -109,7 +109,7 @@ class TestWhatItShows:
         run = visitor.run()
         visitor.page.get_by_role("button", name="Example leaf.png").click()
         agrees(visitor.answer_after(run), house.colours, house.pictures / "leaf.png")
-        visitor.page.get_by_role("tab", name="Draw").click()
+        visitor.take_the_pad()
         assert visitor.stroke((0.2, 0.2), (0.8, 0.8)).state in {"ok", "unsure"}
 
     def test_another_model_has_a_page_of_its_own(self, tab: Opener, house: House) -> None:
@@ -127,7 +127,7 @@ class TestWhatItShows:
 
     def test_it_has_no_pad_and_no_examples_that_are_not_its(self, tab: Opener) -> None:
         visitor = tab("?model=ann/letters")
-        assert visitor.page.locator("[role=tab]:visible, .tars-examples:visible, .tars-pad:visible").count() == 0
+        assert visitor.page.locator(".tars-ways [role=tab]:visible, .tars-examples:visible, .tars-pad:visible").count() == 0
         assert visitor.page.locator(".tars-room:visible").count() == 1
 
     def test_as_many_classes_can_be_shown_as_it_has(self, tab: Opener, house: House) -> None:

@@ -23,8 +23,9 @@ from tests.ui.visitor import TOLERANCE, Visitor, agrees
 
 gr = pytest.importorskip("gradio", reason="the page needs gradio")
 
+from tars_hub.listening import free_port  # noqa: E402
 from tars_hub.ui.page import build_page  # noqa: E402  # only where gradio is there
-from tars_hub.ui.serve import free_port, page_server  # noqa: E402
+from tars_hub.ui.serve import page_server  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser: {CHROMIUM} is not installed")
 

@@ -30,8 +30,9 @@ from tests.ui.visitor import TOLERANCE, Visitor, agrees
 
 gr = pytest.importorskip("gradio", reason="the page needs gradio")
 
+from tars_hub.listening import free_port  # noqa: E402
 from tars_hub.ui.page import build_page  # noqa: E402  # only where gradio is there
-from tars_hub.ui.serve import free_port, page_server  # noqa: E402
+from tars_hub.ui.serve import page_server  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser: {CHROMIUM} is not installed")
 
@@ -176,7 +177,7 @@ def test_an_example_is_answered_at_a_click(visitor: Visitor, predictor: Predicto
 
 
 def test_a_drawing_is_answered_at_each_stroke(visitor: Visitor) -> None:
-    visitor.page.get_by_role("tab", name="Draw").click()
+    visitor.take_the_pad()
     first = visitor.stroke((0.2, 0.2), (0.8, 0.2))
     second = visitor.stroke((0.8, 0.2), (0.4, 0.9))
     assert {first.state, second.state} <= {"ok", "unsure"}
@@ -187,7 +188,7 @@ def test_a_drawing_is_answered_at_each_stroke(visitor: Visitor) -> None:
 
 
 def test_a_drawing_is_answered_as_the_library_would(visitor: Visitor, predictor: Predictor) -> None:
-    visitor.page.get_by_role("tab", name="Draw").click()
+    visitor.take_the_pad()
     shown = visitor.stroke((0.3, 0.3), (0.7, 0.7))
     png = b64decode(visitor.page.evaluate("document.querySelector('.tars-pad canvas').toDataURL()").split(",")[1])
     agrees(shown, predictor, png)
@@ -283,8 +284,9 @@ def test_a_failing_model_does_not_leave_the_old_answer(
 def test_the_pad_is_there_for_drawings_alone() -> None:
     plain = Predictor(TarsClassifier.create("resnet18", ["a", "b"]), device="cpu")
     page = build_page(OneModel(Exhibit(predictor=plain, name="plain")))
-    kinds = [component["type"] for component in page.get_config_file()["components"]]
-    assert "tabitem" not in kinds
+    components = page.get_config_file()["components"]
+    tabs = [each["props"]["label"] for each in components if each["type"] == "tabitem"]
+    assert tabs == ["One picture", "Live camera", "Many pictures", "Use from code"]
 
 
 def test_an_unreadable_example_is_named_at_once(predictor: Predictor, tmp_path: Path) -> None:

@@ -16,7 +16,8 @@ import httpx
 import pytest
 
 from tars_hub.errors import UsageError
-from tars_hub.ui.serve import free_port, page_server
+from tars_hub.listening import free_port, listening
+from tars_hub.ui.serve import page_server
 from tars_hub.ui.uploads import upload_folder
 
 HOST = "127.0.0.1"
@@ -26,24 +27,6 @@ HOST = "127.0.0.1"
 def taken() -> Iterator[int]:
     with socket.create_server((HOST, 0)) as server:
         yield server.getsockname()[1]
-
-
-class TestFreePort:
-    def test_a_free_port_is_kept(self, taken: int) -> None:
-        port = free_port(HOST, taken + 1)
-        assert free_port(HOST, port) == port
-
-    def test_a_taken_one_gives_the_next(self, taken: int) -> None:
-        assert taken < free_port(HOST, taken) <= taken + 5
-
-    def test_the_last_port_has_no_next(self) -> None:
-        with socket.create_server((HOST, 65535)), pytest.raises(UsageError, match=r"port 65535 .* taken"):
-            free_port(HOST, 65535)
-
-    @pytest.mark.parametrize("host", ["203.0.113.7", "no-such-host.invalid"])
-    def test_a_foreign_host_is_refused(self, host: str) -> None:
-        with pytest.raises(UsageError, match=f"cannot listen on {host}, port 7860"):
-            free_port(host, 7860)
 
 
 class TestUploadFolder:
@@ -86,7 +69,8 @@ class TestUploadFolder:
 _SCRIPT = """
 import signal, sys
 from pathlib import Path
-from tars_hub.ui.serve import free_port, page_server, wait_until_interrupted
+from tars_hub.listening import free_port, listening
+from tars_hub.ui.serve import page_server, wait_until_interrupted
 
 signal.signal(signal.SIGINT, signal.default_int_handler)  # a shell's background jobs are started deaf to it
 
@@ -184,9 +168,85 @@ class TestPageServer:
         loaded = re.findall(r"<(?:script|link|img)[^>]+(?:src|href)=\"(https?://[^\"]+)", page)
         assert [url for url in loaded if not url.startswith(address)] == []
 
+    @pytest.mark.parametrize(
+        "route",
+        [
+            *("GET monitoring", "GET gradio_api/startup-events", "GET gradio_api/runs", "POST gradio_api/run/predict"),
+            *("POST gradio_api/component_server", "GET docs", "GET openapi.json", "POST login", "POST classify"),
+        ],
+    )
+    def test_what_the_page_does_not_need_is_closed_as_beside_a_hub(self, address: str, route: str) -> None:
+        method, _, path = route.partition(" ")
+        assert httpx.request(method, address + path, json={"data": []}).status_code == 404
+
+    def test_pages_of_other_sites_ask_nothing(self, address: str) -> None:
+        for site, status in (("cross-site", 403), ("same-site", 403), ("same-origin", 422)):
+            headers = {"Sec-Fetch-Site": site}
+            assert httpx.post(f"{address}gradio_api/queue/join", json={}, headers=headers).status_code == status
+
+    def test_on_this_machine_alone_it_answers_to_no_other_name(self, address: str) -> None:
+        for name, status in (("localhost:1", 200), ("127.0.0.1", 200), ("evil.example", 421), ("0.0.0.0", 421)):  # noqa: S104
+            for path in ("", "config", "assets/none", "gradio_api/info"):
+                answer = httpx.get(address + path, headers={"Host": name})
+                assert (answer.status_code == 421) == (status == 421)
+        assert "--host 0.0.0.0" in httpx.get(address, headers={"Host": "evil.example"}).text
+
     def test_a_file_too_large_is_refused(self, address: str) -> None:
         answer = httpx.post(f"{address}gradio_api/upload", files={"files": ("big.png", bytes(65 << 20))})
         assert answer.status_code == 413
+
+
+class TestElsewhere:
+    def test_in_a_space_it_has_the_address_that_visitors_see(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        """Behind a proxy that speaks https, reached from outside by a name that nobody here knows."""
+        for name, value in (("SPACE_ID", "ann/space"), ("GRADIO_SERVER_NAME", "0.0.0.0"), ("SYSTEM", "spaces")):  # noqa: S104
+            monkeypatch.setenv(name, value)
+        monkeypatch.setenv("GRADIO_SSR_MODE", "True")  # as Spaces have it
+        host = "0.0.0.0"  # noqa: S104  # as Spaces have it
+        with page_server(_blank_page, host=host, port=free_port(host, 17970), uploads=tmp_path) as url:
+            headers = {"Host": "ann-space.hf.space", "X-Forwarded-Proto": "https", "X-Forwarded-For": "9.9.9.9"}
+            for more in ({}, {"X-Forwarded-Host": "ann-space.hf.space"}):
+                page = httpx.get(url, headers={**headers, **more})
+                assert page.status_code == 200
+                assert "http://" not in page.text.replace("http://www.w3.org", "")
+                config = httpx.get(f"{url}config", headers={**headers, **more}).json()
+                assert config["root"] == "https://ann-space.hf.space"
+            assert httpx.post(f"{url}gradio_api/queue/join", json={}, headers=headers).status_code == 422
+
+    def test_ipv6(self, tmp_path: Path) -> None:
+        try:
+            port = free_port("::1", 17980)
+        except UsageError:
+            pytest.skip("this machine has no IPv6")
+        with page_server(_blank_page, host="::1", port=port, uploads=tmp_path) as url:
+            assert url == f"http://[::1]:{port}/"
+            assert httpx.get(f"{url}config").json()["root"] == url.rstrip("/")
+
+    def test_a_browser_is_opened_once_there_is_a_page(self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+        seen: list[int] = []
+        monkeypatch.setattr("webbrowser.open", lambda url: seen.append(httpx.get(url).status_code))
+        port = free_port(HOST, 17990)
+        with page_server(_blank_page, port=port, open_browser=True, uploads=tmp_path):
+            pass
+        assert seen == [200]
+
+    def test_what_was_left_is_gone_before_anybody_can_ask(
+        self, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        left = tmp_path / "tars-uploads-left"
+        left.mkdir()
+        there: list[bool] = []
+
+        def listening_late(host: str, port: int) -> Any:
+            there.append(left.exists())
+            return listening(host, port)
+
+        monkeypatch.setattr("tars_hub.ui.serve.listening", listening_late)
+        with page_server(_blank_page, port=free_port(HOST, 18010), uploads=tmp_path):
+            pass
+        assert there == [False]
 
 
 def test_a_port_taken_meanwhile_is_an_error_of_ours(taken: int, tmp_path: Path) -> None:

@@ -92,27 +92,35 @@ class Visitor:
 
     def arrive(self) -> None:
         self.page.goto(self.url)
-        self.page.wait_for_selector("input[type=file]", state="attached")
+        self.page.wait_for_selector(".tars-picture input[type=file]", state="attached")
         self.page.wait_for_selector(".tars-header:not(.tars-blank)")  # beside a hub it comes with the model
 
     def choose(self, file: Path) -> Shown:
         """Give a file by the box's file dialog."""
         run = self.run()
-        self.page.locator("input[type=file]").set_input_files(file)
+        self.page.locator(".tars-picture input[type=file]").set_input_files(file)
         return self.answer_after(run)
 
     def hand(self, file: Path, *, event: str = "drop", mime: str = "image/png") -> Shown:
         """Drop or paste a file; works with a picture already there."""
         run = self.run()
-        target = ".upload-container" if event == "drop" else "body"
+        target = ".tars-picture .upload-container" if event == "drop" else "body"
         data = base64.b64encode(file.read_bytes()).decode()
         self.page.evaluate(_DROP, [data, file.name, mime, event, target])
         return self.answer_after(run, but="empty")  # Gradio clears the box first
 
+    def take_the_pad(self) -> Shown:
+        """Turn from the picture to the pad; the card is that of the drawing from then on."""
+        run = self.run()
+        self.page.get_by_role("tab", name="Draw").click()
+        return self.answer_after(run)
+
     def stroke(self, *points: tuple[float, float]) -> Shown:
         """Draw on the pad through points, 0..1 from its upper left corner."""
         run = self.run()
-        box = self.page.locator(".tars-pad canvas").bounding_box()
+        pad = self.page.locator(".tars-pad canvas")
+        pad.scroll_into_view_if_needed()  # which waits until it lies still
+        box = pad.bounding_box()
         assert box is not None
         places = [(box["x"] + x * box["width"], box["y"] + y * box["height"]) for x, y in points]
         self.page.mouse.move(*places[0])
