@@ -127,7 +127,8 @@ class TestWhatItShows:
 
     def test_it_has_no_pad_and_no_examples_that_are_not_its(self, tab: Opener) -> None:
         visitor = tab("?model=ann/letters")
-        assert visitor.page.locator(".tars-ways [role=tab]:visible, .tars-examples:visible, .tars-pad:visible").count() == 0
+        others = ".tars-ways [role=tab]:visible, .tars-examples:visible, .tars-pad:visible"
+        assert visitor.page.locator(others).count() == 0
         assert visitor.page.locator(".tars-room:visible").count() == 1
 
     def test_as_many_classes_can_be_shown_as_it_has(self, tab: Opener, house: House) -> None:
