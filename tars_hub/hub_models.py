@@ -20,6 +20,7 @@ from tars_hub.predict import Predictor
 from tars_hub.shelf import Shelf, Take
 
 _CARD_BYTES = 1 << 20  # a longer one is left out
+_NAME_LETTERS = 500  # of a class; every answer has ten of them several times
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,6 +126,9 @@ class HubModels:
         side = predictor.config.preprocess.crop_size
         if side > self._limits.side_px:
             raise ModelError(f"its network sees {side} px, and up to {self._limits.side_px} are shown here")
+        longest = max(map(len, predictor.config.classes))
+        if longest > _NAME_LETTERS:
+            raise ModelError(f"the name of a class has {longest:,} letters, and up to {_NAME_LETTERS} are shown here")
         self._within_memory(memory_of(predictor.model))
 
     def _within_memory(self, size: int) -> int:

@@ -15,6 +15,7 @@ from urllib.parse import quote
 import pytest
 from safetensors.torch import save
 
+from tars_hub import hub_models
 from tars_hub.card import Measured, write_card
 from tars_hub.errors import DownloadError, ModelError, ModelNotFoundError, UsageError
 from tars_hub.exhibits import Credentials, Exhibit, Wanted
@@ -279,6 +280,11 @@ class TestLoading:
         ):
             ask(models, "")
         assert list(temporary.iterdir()) == []
+
+    def test_too_long_a_name_of_a_class_is_refused(self, shared: Site, monkeypatch: pytest.MonkeyPatch) -> None:
+        monkeypatch.setattr(hub_models, "_NAME_LETTERS", 2)
+        with pytest.raises(ModelError, match=r"the name of a class has [0-9]+ letters, and up to 2 are shown here"):
+            ask(HubModels(shared.url, "ann/animals"), "")
 
     def test_too_large_a_picture_for_the_network_is_refused(self, shared: Site) -> None:
         models = HubModels(shared.url, "ann/animals", limits=Limits(side_px=128))

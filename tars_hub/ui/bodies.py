@@ -1,12 +1,13 @@
-"""What visitors send, read into memory: counted as it comes, over all visitors, and not waited for for ever."""
+"""What visitors send: counted as it comes, over all visitors, and not waited for for ever."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 
 import anyio
 from starlette.requests import Request
+from starlette.types import Message, Receive
 
 MAX_BYTES = 64 << 20  # of one picture's file
 _IN_FLIGHT_BYTES = 512 << 20
@@ -44,25 +45,47 @@ class Bodies:
         """The body of a request, which says how long it is; it counts until the block ends.
 
         Raises:
-            RefusedError: too large, too slow, or too much is on its way from everybody together.
+            RefusedError: longer than it says, too slow, or too much is on its way from everybody together.
             ClientDisconnect: its sender hung up.
         """
-        length = int(request.headers["content-length"])
-        pieces: list[bytes] = []
-        try:
-            with anyio.move_on_after(_PATIENCE_S + length / _SLOW_BYTES_S) as patience:
-                async for piece in request.stream():
-                    self._take(piece)
-                    pieces.append(piece)
-            if patience.cancelled_caught:
-                raise RefusedError(408, "The picture came too slowly; try a smaller one.", {"Connection": "close"})
-            body = b"".join(pieces)
-            pieces[:] = [body]  # not held twice
-            yield body
-        finally:
-            self._in_flight -= sum(map(len, pieces))
+        with self.counting(request.receive, int(request.headers["content-length"])) as receive:
+            yield await Request(request.scope, receive).body()
 
-    def _take(self, piece: bytes) -> None:
-        if self._in_flight + len(piece) > _IN_FLIGHT_BYTES:
+    @contextmanager
+    def counting(self, receive: Receive, length: int) -> Iterator[Receive]:
+        """The body of a request as it comes, for who takes it piece by piece; raises as `read`.
+
+        Args:
+            length: how many bytes it says it has. It may be no more, whatever the server lets through.
+        """
+        ends = anyio.current_time() + _PATIENCE_S + length / _SLOW_BYTES_S
+        taken, is_whole = 0, False
+
+        async def receive_counted() -> Message:
+            nonlocal taken, is_whole
+            if is_whole:
+                return await receive()
+            message = await _received(receive, ends)
+            size = len(message.get("body", b""))
+            if taken + size > length:
+                raise RefusedError(413, "It is longer than it says.", {"Connection": "close"})
+            self._take(size)
+            taken += size
+            is_whole = not message.get("more_body", False)
+            return message
+
+        try:
+            yield receive_counted
+        finally:
+            self._in_flight -= taken
+
+    def _take(self, size: int) -> None:
+        if self._in_flight + size > _IN_FLIGHT_BYTES:
             raise too_much("Too many pictures are on their way just now; try again soon.", retry_s=_RETRY_S)
-        self._in_flight += len(piece)
+        self._in_flight += size
+
+
+async def _received(receive: Receive, ends: float) -> Message:
+    with anyio.move_on_after(ends - anyio.current_time()):
+        return await receive()
+    raise RefusedError(408, "The picture came too slowly; try a smaller one.", {"Connection": "close"})

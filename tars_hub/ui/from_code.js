@@ -9,7 +9,7 @@ const text = (value) => JSON.stringify(value).replace(STRANGE, numbered); // for
 const word = (value) => {
   if (/^[\w.\/:][\w.\/:@%+=,-]*$/.test(value)) return value;
   if (value.search(STRANGE) < 0) return `'${value.replaceAll("'", `'\\''`)}'`;
-  return `$'${value.replace(/['\\]/g, "\\$&").replace(STRANGE, numbered)}'`;
+  return `$'${value.replace(/['\\]/g, numbered).replace(STRANGE, numbered)}'`; // in a shell that knows no $'…', too, one word
 };
 
 const part = (value) => encodeURIComponent(value.toWellFormed?.() ?? value)

@@ -60,8 +60,15 @@ class PictureBox(gr.Image, metaclass=_Plain):
             return None
         name = payload.orig_name or Path(payload.path or "picture").name
         if payload.path is not None:
-            return Upload(Path(payload.path), name)
+            return Upload(self._sent(payload.path), name)
         return Upload(_data_url_bytes(payload.url or ""), name)
+
+    def _sent(self, path: str) -> Path:
+        """A file that a visitor sent, and no other: Gradio looks only at paths whose sender calls them files."""
+        file = Path(path.replace("\0", "?")).resolve()
+        if not file.is_relative_to(Path(self.GRADIO_CACHE).resolve()):
+            raise gr.Error("send the picture itself; files of this machine are not read", print_exception=False)
+        return file
 
     def postprocess(self, value: Path | None) -> ImageData | None:  # type: ignore[override]  # an example's file
         if value is None:

@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Callable, Collection, Iterator, Mapping, MutableMapping
 from concurrent.futures import Future
 from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from shutil import disk_usage
 from typing import TYPE_CHECKING, Any
 
 from tars_hub.listening import called, is_called
-from tars_hub.ui.bodies import MAX_BYTES
-from tars_hub.ui.serve import page_settings
+from tars_hub.ui.bodies import MAX_BYTES, RefusedError
+from tars_hub.ui.intake import Intake
 
 if TYPE_CHECKING:
     import gradio as gr
@@ -38,10 +39,13 @@ _QUESTIONS = ("/gradio_api/queue/join", "/gradio_api/call/")
 _FULL = b'{"detail": "Too many questions are waiting just now; ask again in a moment."}'
 _FILE, _UPLOAD = "/gradio_api/file=", "/gradio_api/upload"
 _FILE_BYTES = 80 << 20  # of a form with one picture
-_QUESTION_BYTES = 16 << 20  # drawings come within it; so many of them wait at once as the queue has places
+_QUESTION_BYTES = 4 << 20  # drawings come within it; so many of them wait at once as the queue has places
 _SPARE_BYTES = 512 << 20  # of the disk: visitors' pictures, kept for an hour, must not fill it
 # Visitors' files come from the hub's own address, where its cookies are: none may act as a page of it.
 _FILE_HEADERS = [(b"content-security-policy", b"sandbox; default-src 'none'"), (b"x-content-type-options", b"nosniff")]
+# They tell a page where its server is, by what its request says of that: another's must not be kept for it.
+_NAMING = ("/", "/config")
+_OWN_HEADERS = [(b"cache-control", b"no-store")]
 
 
 class PageMount:
@@ -60,6 +64,7 @@ class PageMount:
         self._names = names
         self._plain: Plain | None = None
         self._app: ASGIApp | None = None
+        self._intake: Intake | None = None
         self._uploads = ""
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -70,7 +75,8 @@ class PageMount:
         if self._names is not None and not is_called(host, self._names):
             await _answer(send, 421, _MISLED.format(called(host)[:100]).encode())
         elif self._app is None:
-            await _answer(send, 503, _NOT_YET, (b"retry-after", str(_RETRY_S).encode()))
+            again = str(_RETRY_S).encode()  # browsers ask again by themselves for the second header alone
+            await _answer(send, 503, _NOT_YET, (b"retry-after", again), (b"refresh", again))
         elif not inner:
             await _answer(send, 307, b"", (b"location", f"{self.path}/".encode()))
         elif self._plain is not None and self._plain.has(inner):
@@ -80,12 +86,21 @@ class PageMount:
             await _answer(send, 404, b"There is nothing here.\n")
         elif scope["method"] == "POST" and (refusal := self._refusal(inner, headers)):
             await _answer(send, refusal[0], f"{refusal[1]}\n".encode())
+        elif scope["method"] == "POST" and self._intake is not None:
+            await self._take(self._intake, inner, _own(scope), receive, _sent(inner, send))
         else:
             await self._app(_own(scope), receive, _sent(inner, send))
 
+    async def _take(self, intake: Intake, inner: str, scope: Scope, receive: Receive, send: Send) -> None:
+        try:
+            await (intake.upload if inner.startswith(_UPLOAD) else intake.question)(scope, receive, send)
+        except RefusedError as refused:
+            headers = [(name.lower().encode(), value.encode()) for name, value in refused.headers.items()]
+            await _answer(send, refused.status, f"{refused}\n".encode(), *headers)
+
     def _refusal(self, inner: str, headers: Mapping[bytes, bytes]) -> tuple[int, str] | None:
         """Why what a visitor sends is not taken, as a status and a sentence: Gradio would take any number of bytes."""
-        if headers.get(b"sec-fetch-site", b"none") not in (b"same-origin", b"none"):
+        if _is_of_another_site(headers):
             # One at another port of this host would have the visitor's cookie sent along, and Gradio gives the
             # answer to whoever knows the session's name, which is in the question.
             return 403, "A page of another site asks for this."
@@ -94,7 +109,7 @@ class PageMount:
             return 411, "Say how long it is: Content-Length."
         is_file = inner.startswith(_UPLOAD)
         is_plain = self._plain is not None and self._plain.has(inner)
-        if int(length[:18]) > (MAX_BYTES if is_plain else _FILE_BYTES if is_file else _QUESTION_BYTES):
+        if len(length) > 18 or int(length) > (MAX_BYTES if is_plain else _FILE_BYTES if is_file else _QUESTION_BYTES):
             return 413, f"It is too large; up to {MAX_BYTES >> 20} MiB are taken."
         if is_file and disk_usage(self._uploads).free < _SPARE_BYTES:
             return 507, "There is no room for pictures just now."
@@ -124,11 +139,12 @@ class PageMount:
         begun.result()
         self._uploads = gradio_app.uploaded_file_dir
         self._plain = plain
+        self._intake = Intake(app, Path(self._uploads))
         self._app = app
         try:
             yield
         finally:
-            self._app = None
+            self._app = self._intake = None
             page.close(verbose=False)
             loop.call_soon_threadsafe(gradio_app.stop_event.set)  # for heartbeats, which else never end
             loop.call_soon_threadsafe(end.set)
@@ -148,8 +164,9 @@ def _own(scope: Scope) -> Scope:
     """The request as Gradio gets it: without the site it comes from.
 
     Gradio would let the pages of many another site read what is answered here with the visitor's own cookie.
+    And a server that a caller names would be where the page sends its questions.
     """
-    headers = [(name, value) for name, value in scope["headers"] if name != b"origin"]
+    headers = [(name, value) for name, value in scope["headers"] if name not in (b"origin", b"x-gradio-server")]
     return {**scope, "root_path": "", "headers": headers}
 
 
@@ -162,6 +179,16 @@ def _is_open(inner: str) -> bool:
     return any(asked.rstrip("/") == name or (name.endswith("/") and asked.startswith(name)) for name in _API)
 
 
+def _is_of_another_site(headers: Mapping[bytes, bytes]) -> bool:
+    """Whether a browser says so; on plain http, but for localhost, it says only where a question comes from."""
+    site = headers.get(b"sec-fetch-site")
+    if site is not None:
+        return site not in (b"same-origin", b"none")
+    origin = headers.get(b"origin")
+    here = [headers.get(name, b"").lower() for name in (b"host", b"x-forwarded-host")]
+    return origin is not None and origin.lower().partition(b"://")[2] not in filter(None, here)
+
+
 def _headers(scope: Scope) -> Mapping[bytes, bytes]:
     return {name.lower(): value for name, value in scope["headers"]}
 
@@ -171,6 +198,8 @@ def _mounted(page: gr.Blocks, path: str) -> tuple[Any, Any]:
     import gradio as gr
     from fastapi import FastAPI
     from starlette.routing import Mount
+
+    from tars_hub.ui.look import page_settings
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None)
     gr.mount_gradio_app(app, page, path=path, **page_settings())
@@ -200,7 +229,9 @@ async def _live(
 def _sent(inner: str, send: Send) -> Send:
     """How Gradio's answer goes out."""
     if inner.startswith(_FILE):
-        return _harmless(send)
+        return _with(send, _FILE_HEADERS)
+    if inner in _NAMING:
+        return _with(send, _OWN_HEADERS)
     return _calm(send) if inner.startswith(_QUESTIONS) else send
 
 
@@ -222,13 +253,13 @@ def _calm(send: Send) -> Send:
     return send_calmly
 
 
-def _harmless(send: Send) -> Send:
-    async def send_harmless(message: Message) -> None:
+def _with(send: Send, more: list[tuple[bytes, bytes]]) -> Send:
+    async def send_with(message: Message) -> None:
         if message["type"] == "http.response.start":
-            message = {**message, "headers": [*message.get("headers", []), *_FILE_HEADERS]}
+            message = {**message, "headers": [*message.get("headers", []), *more]}
         await send(message)
 
-    return send_harmless
+    return send_with
 
 
 async def _answer(send: Send, status: int, text: bytes, *headers: tuple[bytes, bytes]) -> None:

@@ -12,6 +12,7 @@ from tars_hub.ui.arrival import Arrival, about, slider
 from tars_hub.ui.desk import Desk
 from tars_hub.ui.endpoint import endpoint
 from tars_hub.ui.from_code import code_room
+from tars_hub.ui.handed import Page
 from tars_hub.ui.inputs import NumberShown
 from tars_hub.ui.live import live_room
 from tars_hub.ui.look import script
@@ -35,7 +36,7 @@ def build_page(models: Models, *, examples: Sequence[Path] = (), mcp: bool = Fal
     """
     first = models.first
     title = f"{first.name} · Tars Hub" if first else "Tars Hub"
-    page = gr.Blocks(title=title, analytics_enabled=False, delete_cache=(_KEEP_UPLOADS_S, _KEEP_UPLOADS_S))
+    page = Page(title=title, analytics_enabled=False, delete_cache=(_KEEP_UPLOADS_S, _KEEP_UPLOADS_S))
     with page:
         page.load(None, js=script("page"))
         arrival = _lay_out(Desk(models), examples, mcp=mcp)

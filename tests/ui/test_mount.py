@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -11,6 +12,7 @@ import httpx
 import pytest
 
 from tars_hub.listening import address_of, listening, serving
+from tars_hub.ui import bodies
 from tars_hub.ui import mount as module
 from tars_hub.ui.mount import PageMount
 from tars_hub.ui.serve import page_environment
@@ -49,7 +51,7 @@ def test_before_and_after_there_is_a_page_it_asks_for_patience(mount: PageMount,
     url, loop = server
     for _ in range(2):
         early = httpx.get(f"{url}/demo/")
-        assert (early.status_code, early.headers["retry-after"]) == (503, "2")
+        assert (early.status_code, early.headers["retry-after"], early.headers["refresh"]) == (503, "2", "2")
         assert "being prepared" in early.text
         with mount.showing(_counting, loop):
             assert httpx.get(f"{url}/demo/").status_code == 200
@@ -68,6 +70,79 @@ def test_pages_of_other_sites_ask_nothing(mount: PageMount, server: tuple[str, A
         }
         assert asked == {"same-origin": 200, "none": 200, "same-site": 403, "cross-site": 403}
         assert httpx.get(f"{url}/demo/", headers={"Sec-Fetch-Site": "cross-site"}).status_code == 200, "links lead here"
+
+
+def test_on_plain_http_the_site_that_asks_is_known_by_its_origin(mount: PageMount, server: tuple[str, Any]) -> None:
+    """Browsers say `Sec-Fetch-Site` to https and localhost alone."""
+    url, loop = server
+    here = url.removeprefix("http://")
+
+    def ask(**headers: str) -> int:
+        sent = {name.replace("_", "-"): value for name, value in headers.items()}
+        return httpx.post(f"{url}/demo/gradio_api/call/ask", json={"data": []}, headers=sent).status_code
+
+    with mount.showing(_counting, loop):
+        others = ["http://127.0.0.1:1", "http://evil.example", "null", f"http://{here}.evil.example", ""]
+        assert [ask(Origin=origin) for origin in others] == [403] * len(others)
+        assert ask(Origin=url) == ask(Origin=f"https://{here.upper()}") == 200
+        assert ask(Origin="https://hub.example", X_Forwarded_Host="hub.example") == 200
+        assert ask(Origin="https://hub.example", Sec_Fetch_Site="same-origin") == 200, "a proxy that tells nothing"
+
+
+def test_nobody_says_for_others_where_the_server_is(mount: PageMount, server: tuple[str, Any]) -> None:
+    url, loop = server
+    with mount.showing(_counting, loop):
+        for path in ("", "config"):
+            named = httpx.get(f"{url}/demo/{path}", headers={"X-Gradio-Server": "http://evil.example"})
+            assert "evil.example" not in named.text
+            named = httpx.get(f"{url}/demo/{path}", headers={"X-Forwarded-Host": "hub.example"})
+            assert named.headers["cache-control"] == "no-store"
+
+
+def _raw(url: str, head: str, body: bytes = b"") -> bytes:
+    host, port = url.removeprefix("http://").split(":")
+    with socket.create_connection((host, int(port)), timeout=20) as connection:
+        connection.sendall(f"POST /demo{head}\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode() + body)
+        return connection.recv(1000)
+
+
+def test_a_question_is_small_and_simple(
+    mount: PageMount, server: tuple[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, loop = server
+
+    def ask(text: str) -> int:
+        headers = {"Content-Type": "application/json"}
+        return httpx.post(f"{url}/demo/gradio_api/call/ask", content=text, headers=headers).status_code
+
+    with mount.showing(_counting, loop):
+        assert ask('{"data": [' + ",".join(["[]"] * 2000) + "]}") == 400
+        assert ask('{"data": [], "session_hash": "' + "x" * 200 + '"}') == 400
+        assert ask("[" * 900) == 422
+        length = f"{'0' * 18}{5 << 20}"  # whose first digits say little
+        assert b" 413 " in _raw(url, f"/gradio_api/call/ask HTTP/1.1\r\nContent-Length: {length}")
+        monkeypatch.setattr(bodies, "_PATIENCE_S", 0.2)
+        assert b" 408 " in _raw(url, "/gradio_api/call/ask HTTP/1.1\r\nContent-Length: 9", b"{")
+        monkeypatch.setattr(bodies, "_IN_FLIGHT_BYTES", 5)
+        assert ask('{"data": []}') == 503
+
+
+def test_of_an_upload_that_does_not_come_whole_nothing_stays(
+    mount: PageMount, server: tuple[str, Any], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    url, loop = server
+    head = "/gradio_api/upload HTTP/1.1\r\nContent-Type: multipart/form-data; boundary=b\r\nContent-Length: 9999"
+    part = b'--b\r\nContent-Disposition: form-data; name="files"; filename="a.png"\r\n\r\nprivate'
+    with mount.showing(_counting, loop):
+        monkeypatch.setattr(bodies, "_PATIENCE_S", 0.5)
+        answer = _raw(url, head, part)
+        assert b" 408 " in answer
+        assert b"too slowly" in answer
+        whole = httpx.post(f"{url}/demo/gradio_api/upload", files={"files": ("b.png", b"whole")}).json()
+        other = httpx.post(f"{url}/demo/gradio_api/upload", files={"another": ("c.png", b"private")})
+        assert (other.status_code, other.json()) == (200, [])
+        left = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".lock"]
+        assert left == [Path(whole[0])]
 
 
 def test_nobody_sends_any_number_of_bytes(
