@@ -18,6 +18,7 @@ import tempfile
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -119,11 +120,11 @@ def one_round(
     try:
         for what in ("usable, first visit", "usable, next visit"):
             page = context.new_page()
-            yield what, timed(lambda page=page: arrive(page, url))  # type: ignore[misc]
+            yield what, timed(partial(arrive, page, url))
         for name, picture in pictures.items():
             page = context.new_page()
             arrive(page, url)
-            yield f"answer, {name}", timed(lambda page=page, picture=picture: ask(page, picture, answered))  # type: ignore[misc]
+            yield f"answer, {name}", timed(partial(ask, page, picture, answered))
     finally:
         context.close()
 

@@ -1,6 +1,7 @@
 """Imports go strictly down: the floors of the house, from the ground up."""
 
 import ast
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -150,6 +151,22 @@ def test_imports_go_down(path: Path) -> None:
         if own == "tars_hub":
             continue  # the package's face names everything, for whoever asks
         assert inside or FLOOR[other] < FLOOR[own], f"{module_of(path)} imports {name}, which is not below it"
+
+
+def test_imports_never_go_round() -> None:
+    """Not within a room either, where the floors do not look."""
+    left = {module_of(path): set(imports(path)) - {module_of(path)} for path in FILES}
+    while lowest := [name for name, needed in left.items() if not needed & left.keys()]:
+        for name in lowest:
+            del left[name]
+    assert left == {}, "these import each other, or one that does"
+
+
+def test_the_plan_of_the_page_names_each_of_its_files() -> None:
+    room = ROOT / "tars_hub" / "ui"
+    plan = ast.get_docstring(ast.parse((room / "__init__.py").read_text(encoding="utf-8"))) or ""
+    named = re.findall(r"^    (\w+) {2,}", plan, re.MULTILINE)
+    assert sorted(named) == sorted(path.stem for path in room.glob("*.py") if path.stem != "__init__")
 
 
 @pytest.mark.parametrize("path", [path for path in FILES if "train" not in path.parts], ids=module_of)

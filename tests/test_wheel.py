@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.checkout import copy_checkout
+from tests.checkout import ROOT, copy_checkout
 from tests.digits_folder import write_few_digits
 
 
@@ -47,7 +47,9 @@ def test_everything_lies_under_one_name(wheel: Path) -> None:
     names = zipfile.ZipFile(wheel).namelist()
     tops = {name.split("/")[0] for name in names}
     assert {top for top in tops if not top.endswith(".dist-info")} == {"tars_hub"}
-    assert {"tars_hub/train/__main__.py", "tars_hub/ui/style.css", "tars_hub/py.typed"} <= set(names)
+    page = ROOT / "tars_hub" / "ui"
+    beside = {f"tars_hub/ui/{path.name}" for path in (*page.glob("*.css"), *page.glob("*.js"))}
+    assert {"tars_hub/train/__main__.py", "tars_hub/py.typed", *beside} <= set(names)
     assert not any("tests" in name for name in names)
 
 

@@ -1,14 +1,37 @@
 """The browser page: layout only, no model code.
 
-    header    what the model knows and how good it is, as HTML; pure
-    answer    the answer card, as HTML; pure
-    inputs    the ways to hand over a picture: picture box, drawing pad, examples
-    desk      from a visitor's request to the model that is meant, and its answer
-    page      lays them out and carries pictures to the desk
-    look      theme and style.css
-    uploads   the private folder that visitors' pictures lie in while the page runs
-    serve     a free port, the server, and its end
+The page, from its frame to its parts; a part's script and style lie beside it under its name:
 
-Gradio takes seconds to import: `inputs`, `desk`, `page` and `look` import it at once, `serve` when a page is
-served, the others never.
+    page          head and tabs
+    arrival       how the page turns to a model of the hub
+    picker        the list of models to turn to
+    header        what the model knows and how good it is, as HTML; pure
+    one_picture   tab: ways to hand over a picture, its answer, and where the model looked
+    live          tab: the camera
+    many          tab: a table of answers
+    from_code     tab: lines to copy
+    inputs        picture box, drawing pad, examples
+    answer        the answer card, as HTML; pure
+    looked        the panel of where the model looked, as HTML; pure
+    look          theme, style sheets, scripts, and Gradio's settings
+
+From a question to its answer:
+
+    desk          from a visitor's request to the model that is meant, and its answer
+    explaining    the same for where the model looked
+    endpoint      /classify as Gradio has endpoints
+    handed        what callers hand to Gradio's handlers
+    plain         /classify, /card, /row and /models in plain HTTP
+    mcp           /mcp, for language models
+
+Around all of it:
+
+    bodies        what visitors send, read within limits
+    intake        the same before Gradio's own routes
+    mount         the page as an app: which routes are open, and to whom
+    serve         Gradio's environment, the server, and its end
+    uploads       the private folder that visitors' pictures lie in while the page runs
+
+Gradio takes seconds to import: `header`, `answer`, `looked`, `bodies`, `intake`, `mount`, `serve` and `uploads` leave
+that to whoever shows a page.
 """

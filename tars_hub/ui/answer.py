@@ -12,6 +12,7 @@ from tars_hub.errors import PictureError, TarsError
 if TYPE_CHECKING:
     from tars_hub.predict import Prediction
 
+_LONG = 40  # letters of a class; more are set smaller
 SURE = 0.5  # for models without a threshold: below it the other classes together are likelier than the one named
 
 
@@ -95,9 +96,10 @@ def _sentence(error: TarsError) -> str:
 
 def _headline(answer: Prediction, state: str, *, explains: bool) -> str:
     doubt = _note("Not sure: nearest is") if state == "unsure" else ""
+    long = " tars-long" if len(answer.label) > _LONG else ""
     return (
         f'{doubt}<p class="tars-top" {_data(answer.label, answer.probability)}>'
-        f'<strong class="tars-label">{_name(answer.label, explains=explains)}</strong> '
+        f'<strong class="tars-label{long}">{_name(answer.label, explains=explains)}</strong> '
         f'<span class="tars-share">{escape(percent(answer.probability))}</span></p>'
     )
 

@@ -13,12 +13,11 @@ from tars_hub.exhibits import Exhibit, Wanted
 from tars_hub.predict import DEFAULT_TOP_K
 from tars_hub.ui.desk import MAX_SHOWN, Desk, credentials_of, login_address
 from tars_hub.ui.header import blank_header, page_header
-from tars_hub.ui.one_picture import PICTURE, OnePicture
+from tars_hub.ui.one_picture import PICTURE, QUIET, OnePicture
 from tars_hub.ui.picker import chosen, refused
 
 # Who arrives may have to wait until a model is loaded; others, whose model is there, should not wait behind them.
 _ARRIVAL: dict[str, Any] = {"concurrency_id": "arrival", "concurrency_limit": 8}
-_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 
 _log = logging.getLogger(__name__)
 
@@ -46,7 +45,7 @@ class Arrival:
             except Exception as error:  # it is said on the page
                 return {self.about: self._nothing(error, request)}
 
-        page.load(arrive, None, self._parts, **_ARRIVAL, **_QUIET)
+        page.load(arrive, None, self._parts, **_ARRIVAL, **QUIET)
 
     def by_picker(self) -> None:
         """A model that cannot be shown is told to the picker alone: the page goes on with the one before."""
@@ -60,7 +59,7 @@ class Arrival:
                 return {self.picks: refused(_sentence(error))}
 
         parts = [*self._parts, self.one.turned]
-        self.picks.select(choose, None, parts, trigger_mode="always_last", **_ARRIVAL, **_QUIET)
+        self.picks.select(choose, None, parts, trigger_mode="always_last", **_ARRIVAL, **QUIET)
 
     def _nothing(self, error: Exception, request: gr.Request) -> str:
         """The head of a page without a model: who is not logged in may be one of those it is open to."""

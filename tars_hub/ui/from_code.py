@@ -53,8 +53,8 @@ def _section(piece: _Piece) -> str:
     return (
         f'<section data-piece="{piece.name}" hidden><h2>{title}</h2><p>{piece.said}</p><div class="tars-lines">'
         f'<pre tabindex="0" role="region" aria-label="Lines: {title}"></pre>'
-        f'<button type="button"><span>Copy</span><span class="tars-unseen-text"> lines: {title}</span></button>'
-        '<span class="tars-unseen-text" role="status"></span></div></section>'
+        f'<button type="button"><span>Copy</span><span class="tars-spoken"> lines: {title}</span></button>'
+        '<span class="tars-spoken" role="status"></span></div></section>'
     )
 
 

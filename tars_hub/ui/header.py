@@ -11,6 +11,7 @@ from tars_hub.card import Measured
 from tars_hub.ui.answer import percent
 
 _CLASSES_SHOWN = 12
+_LONGEST_NAME = 60  # letters of a class
 _WAY_BACK = '<nav><a href="/">All models</a></nav>'
 
 
@@ -65,12 +66,16 @@ def _short(revision: str) -> str:
 
 def _knows(classes: Sequence[str]) -> str:
     if len(classes) == 1:
-        return f"Knows one class: {classes[0]}."
+        return f"Knows one class: {_shortened(classes[0])}."
     # One name more fits where "and 1 more" would stand.
-    shown = classes if len(classes) <= _CLASSES_SHOWN + 1 else classes[:_CLASSES_SHOWN]
-    last = classes[-1] if shown is classes else f"{len(classes) - len(shown):,} more"
-    first = shown[:-1] if shown is classes else shown
-    return f"Knows {len(classes):,} classes: {', '.join(first)} and {last}."
+    all_fit = len(classes) <= _CLASSES_SHOWN + 1
+    shown = [_shortened(name) for name in (classes if all_fit else classes[:_CLASSES_SHOWN])]
+    last = shown.pop() if all_fit else f"{len(classes) - len(shown):,} more"
+    return f"Knows {len(classes):,} classes: {', '.join(shown)} and {last}."
+
+
+def _shortened(name: str) -> str:
+    return name if len(name) <= _LONGEST_NAME else f"{name[: _LONGEST_NAME - 1]}…"
 
 
 def _quality(measured: Measured | None) -> str:

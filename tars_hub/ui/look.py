@@ -1,4 +1,4 @@
-"""Theme, style and scripts of the page, as `launch` and `mount_gradio_app` take them."""
+"""What Gradio is told about the page: its theme, style and scripts, and what of its own stays off."""
 
 from __future__ import annotations
 
@@ -6,6 +6,8 @@ from pathlib import Path
 from typing import Any
 
 import gradio as gr
+
+from tars_hub.ui.bodies import MAX_BYTES
 
 _HERE = Path(__file__).parent
 _STYLE = _HERE / "style.css"  # what the others stand on
@@ -36,8 +38,24 @@ _COLOURS = {
 }
 
 
-def look() -> dict[str, Any]:
-    """Keyword arguments; nothing in them is fetched from elsewhere, fonts are the visitor's own."""
+def page_settings() -> dict[str, Any]:
+    """Keyword arguments of `mount_gradio_app`, which has other defaults for them."""
+    return {
+        "allowed_paths": [],
+        "enable_monitoring": False,
+        "footer_links": ["api"],
+        "max_file_size": MAX_BYTES,
+        "mcp_server": False,
+        "pwa": False,
+        "run_history": False,
+        "show_error": False,
+        "ssr_mode": False,
+        **_look(),
+    }
+
+
+def _look() -> dict[str, Any]:
+    """Nothing in it is fetched from elsewhere; fonts are the visitor's own."""
     theme = gr.themes.Base(
         primary_hue="teal",
         neutral_hue="stone",

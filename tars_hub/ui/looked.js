@@ -12,5 +12,19 @@ element.addEventListener("input", (event) => {
   fade();
 });
 new MutationObserver(fade).observe(element, { childList: true, subtree: true });
-// card.js marked it as being about the picture before.
-watch("value", () => element.closest(".tars-stale")?.classList.remove("tars-stale"));
+
+// Whoever has just asked for it is shown it, below the fold too; with the next picture nothing moves.
+let asked = false;
+document.addEventListener("click", (event) => {
+  if (event.target.closest?.(".tars-why, .tars-looks")) asked = true;
+});
+watch("value", () => {
+  element.closest(".tars-stale")?.classList.remove("tars-stale"); // card.js marked it as of the picture before
+  if (asked && element.querySelector("[data-state=shown]")) {
+    element.scrollIntoView({
+      block: "nearest",
+      behavior: matchMedia("(prefers-reduced-motion: reduce)").matches ? "auto" : "smooth",
+    });
+  }
+  asked = false;
+});

@@ -3,8 +3,6 @@ let painting = null;
 
 const speakOnce = (sentence) => (part(".tars-spoken").textContent = sentence);
 
-const counted = (count, one, many) => `${count.toLocaleString("en")} ${count === 1 ? one : many}`;
-
 const say = (trouble) => {
   const box = part(".tars-trouble");
   box.hidden = !trouble;

@@ -5,9 +5,10 @@ from __future__ import annotations
 import gradio as gr
 
 from tars_hub.preprocess import PICTURE_SUFFIXES
+from tars_hub.ui.bodies import MAX_BYTES
 from tars_hub.ui.look import script
 
-_SCRIPTS = ("asking", "many_files", "many_rows", "many_asking", "many_table", "many_csv", "many")
+_SCRIPTS = ("asking", "numbers", "many_files", "many_rows", "many_asking", "many_table", "many_csv", "many")
 _COLUMNS = {"file": "File", "label": "Class", "score": "Probability", "second": "Second class", "status": "Status"}
 _SORTED = {
     "file": ("File, A to Z", "File, Z to A"),
@@ -33,7 +34,8 @@ def many_room() -> gr.HTML:
 
 def _html() -> str:
     kinds = ",".join(["image/*", *sorted(PICTURE_SUFFIXES)])
-    filled = _HTML.replace("KINDS", kinds).replace("HEADS", "".join(_head(*column) for column in _COLUMNS.items()))
+    filled = _HTML.replace("BYTES", str(MAX_BYTES)).replace("KINDS", kinds)
+    filled = filled.replace("HEADS", "".join(_head(*column) for column in _COLUMNS.items()))
     return filled.replace("ORDERS", "".join(_order(name, way) for name in _COLUMNS for way in (0, 1)))
 
 
@@ -50,7 +52,7 @@ def _order(name: str, way: int) -> str:
 
 # Roles stand beside the table's own elements, since on phones these are laid out as cards and would lose theirs.
 _HTML = """\
-<section class="tars-many" aria-label="Many pictures">
+<section class="tars-many" aria-label="Many pictures" data-most-bytes="BYTES">
   <div class="tars-drop">
     <p class="tars-note">Drop pictures or folders here</p>
     <div class="tars-controls">

@@ -2,7 +2,7 @@
 const AT_ONCE = 4;
 const TRIES = 3; // where the connection breaks
 const LOST_MOST = 4; // files in a row that could not be brought to the server: then there is none
-const MOST_BYTES = 64 * 2 ** 20; // as the server takes them
+const MOST_BYTES = Number(element.querySelector(".tars-many").dataset.mostBytes); // as the server takes them
 const PACE_MS = 10_000;
 
 let going = null; // an AbortController, from a start to its end
@@ -64,7 +64,7 @@ const settleRefused = (row, { refused, status }) => {
 };
 
 const askAbout = async (row, signal) => {
-  if (row.file.size > MOST_BYTES) return settle(row, "unreadable", "larger than 64 MB");
+  if (row.file.size > MOST_BYTES) return settle(row, "unreadable", `larger than ${MOST_BYTES / 2 ** 20} MB`);
   const outcome = await askPatiently(row, signal);
   if (signal.aborted) return undefined; // stopping has given it back
   if (outcome.lost) return settleLost(row);

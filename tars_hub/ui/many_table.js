@@ -11,12 +11,6 @@ const classOptions = new Map(); // class to its <option>
 let page = 0;
 let view = rows;
 
-const percent = (share) => {
-  if (share > 0 && share < 0.001) return "< 0.1 %";
-  if (share > 0.999 && share < 1) return "> 99.9 %";
-  return `${(100 * share).toFixed(1)} %`;
-};
-
 const share = (score) => (score === null ? "" : percent(score));
 
 const KEYS = {

@@ -19,7 +19,7 @@ from tars_hub.ui.looked import looked_card
 # Many at once, so that they meet in a batch of the model; it is `Desk` that bounds what they take.
 MODEL: dict[str, Any] = {"concurrency_id": "model", "concurrency_limit": 16}
 _EXPLAIN: dict[str, Any] = {"concurrency_id": "explain", "concurrency_limit": 1}
-_QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
+QUIET: dict[str, Any] = {"show_progress": "hidden", "api_visibility": "private"}
 _BOX_PX = 400
 PICTURE, DRAW = "picture", "draw"
 
@@ -76,7 +76,7 @@ def _ways(way: gr.Textbox, drawings: bool | None) -> tuple[PictureBox, DrawingPa
         with gr.Tab("Draw", id=DRAW, visible=bool(drawings)) as drawing, gr.Column(elem_classes="tars-sheet"):
             pad = DrawingPad()
     for tab, name in ((pictures, PICTURE), (drawing, DRAW)):
-        tab.select(None, None, way, js=f"() => '{name}'", **_QUIET)
+        tab.select(None, None, way, js=f"() => '{name}'", **QUIET)
     return picture, pad, ways, drawing
 
 
@@ -121,7 +121,7 @@ class _Room:
         ) -> str:
             return self.desk.card(_meant(picture, pad, way), shown, key, request, explains=True)
 
-        options = {**MODEL, **_QUIET}
+        options = {**MODEL, **QUIET}
         gr.on(triggers, answer, [*self.asked, self.shown], self.card, trigger_mode="always_last", **options)
 
     def explain(self, looks: gr.Checkbox, looked: gr.HTML) -> None:
@@ -138,7 +138,7 @@ class _Room:
         ) -> tuple[bool, str]:
             return True, explaining.card(_meant(picture, pad, way), str(event.label), key, request)
 
-        options = {**_EXPLAIN, **_QUIET, "trigger_mode": "always_last"}
+        options = {**_EXPLAIN, **QUIET, "trigger_mode": "always_last"}
         for listen in (looks.input, self.card.answered):
             listen(look, [*self.asked, looks], looked, **options)
         self.card.explain(press, self.asked, [looks, looked], **options)
@@ -156,5 +156,5 @@ def _examples(examples: Sequence[Path], picture: PictureBox, *, visible: bool) -
         return dict(enumerate(examples))[event.index]
 
     strip = example_strip(examples, visible=visible)
-    strip.click(choose, None, picture, **_QUIET)
+    strip.click(choose, None, picture, **QUIET)
     return strip

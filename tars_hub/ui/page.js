@@ -1,13 +1,30 @@
 () => {
-  // Gradio pastes only after a click on its button.
-  document.addEventListener("paste", (event) => {
+  // Gradio pastes only after a click on its button. What is pasted goes to the tab that is open where that takes
+  // pictures, to the first one from elsewhere.
+  const seen = (selector) => {
+    const found = document.querySelector(selector);
+    return found?.getClientRects().length ? found : null;
+  };
+  const target = async () => {
+    const here = seen(".tars-drop") ?? seen(".tars-picture .upload-container");
+    if (here) return here;
+    for (const tabs of [".tars-rooms", ".tars-ways"]) {
+      // Gradio has each tab twice, once to measure it by.
+      document.querySelector(`${tabs} > .tab-wrapper .tab-container:not(.visually-hidden) [role=tab]`)?.click();
+    }
+    for (let frame = 0; frame < 60 && !seen(".tars-picture .upload-container"); frame++) {
+      await new Promise(requestAnimationFrame);
+    }
+    return seen(".tars-picture .upload-container");
+  };
+  document.addEventListener("paste", async (event) => {
     const file = [...(event.clipboardData?.files ?? [])].find((each) => each.type.startsWith("image/"));
-    const box = document.querySelector(".tars-picture .upload-container");
-    if (!file || !box?.offsetParent) return;
+    if (!file || !seen(".tars-rooms")) return;
+    event.preventDefault();
     const transfer = new DataTransfer();
     transfer.items.add(file);
-    box.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
-    event.preventDefault();
+    const box = await target();
+    box?.dispatchEvent(new DragEvent("drop", { dataTransfer: transfer, bubbles: true, cancelable: true }));
   });
 
   // It leaves a file that the browser cannot show as a broken picture.

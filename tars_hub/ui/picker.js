@@ -43,17 +43,10 @@ const look = async (query) => {
   return null;
 };
 
-const percent = (share) => {
-  if (share > 0 && share < 0.001) return "< 0.1 %";
-  if (share > 0.999 && share < 1) return "> 99.9 %";
-  return `${(100 * share).toFixed(1)} %`;
-};
-
 const modelLine = ({ model, accuracy, classes, private: closed }) => {
   const name = made("span", "tars-picker-model", model);
   const quality = accuracy === null ? "not measured" : percent(accuracy);
-  const count = `${classes.toLocaleString("en")} ${classes === 1 ? "class" : "classes"}`;
-  const facts = made("span", "tars-picker-facts", `${quality} · ${count}`);
+  const facts = made("span", "tars-picker-facts", `${quality} · ${counted(classes, "class", "classes")}`);
   if (closed) {
     const lock = made("span", "tars-picker-lock");
     lock.append(lockSign(), "private");
@@ -68,7 +61,7 @@ const show = async (text = "") => {
   showModels(found);
   if (loading) return;
   const none = text ? "No model of that name is open to you." : "No model is open to you yet.";
-  say(found.length ? `${found.length} ${found.length === 1 ? "model" : "models"}` : none);
+  say(found.length ? counted(found.length, "model", "models") : none);
 };
 
 const showModels = (found) => {

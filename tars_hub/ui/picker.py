@@ -31,7 +31,7 @@ def picker() -> gr.HTML:
     return gr.HTML(
         "",
         html_template=_HTML,
-        js_on_load=script("picker_list") + script("picker"),
+        js_on_load=script("numbers") + script("picker_list") + script("picker"),
         apply_default_css=False,
         elem_classes="tars-picks",
     )

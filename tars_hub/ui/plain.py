@@ -137,6 +137,8 @@ class Plain:
             _check_method(request, "GET")
             return _json(await self._in_thread(partial(_LOOKS[inner], self._desk, request)))
         _check_method(request, "POST")
+        if request.headers.get("content-type", "").startswith("multipart/"):
+            raise RefusedError(415, "This is a form; send the picture's bytes alone, as curl does with --data-binary.")
         async with self._bodies.read(request) as body:
             with self._place():
                 if self._mcp is not None and inner in _MCP:

@@ -11,17 +11,16 @@ import webbrowser
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, NoReturn
+from typing import TYPE_CHECKING, NoReturn
 
 from tars_hub.listening import address_of, listening, names_here, serving
+from tars_hub.ui.mount import PageMount
 from tars_hub.ui.uploads import upload_folder
 
 if TYPE_CHECKING:
     import gradio as gr
 
     from tars_hub.exhibits import Models
-
-MAX_UPLOAD = "64mb"
 
 
 @contextmanager
@@ -66,8 +65,6 @@ def page_server(
     Raises:
         UsageError: the port was taken meanwhile.
     """
-    from tars_hub.ui.mount import PageMount
-
     # What an earlier page left is removed before anybody can ask this one.
     with page_environment(host=host, uploads=uploads), listening(host, port) as listener:
         mount = PageMount("", names=names_here(listener, host))
@@ -83,24 +80,6 @@ def wait_until_interrupted() -> None:
     with suppress(KeyboardInterrupt):
         while True:
             time.sleep(3600)
-
-
-def page_settings() -> dict[str, Any]:
-    """What `mount_gradio_app` is told, and has other defaults for."""
-    from tars_hub.ui.look import look
-
-    return {
-        "allowed_paths": [],
-        "enable_monitoring": False,
-        "footer_links": ["api"],
-        "max_file_size": MAX_UPLOAD,
-        "mcp_server": False,
-        "pwa": False,
-        "run_history": False,
-        "show_error": False,
-        "ssr_mode": False,
-        **look(),
-    }
 
 
 def _gradio_settings(folder: Path, host: str) -> dict[str, str]:

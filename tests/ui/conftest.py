@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Iterator
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
 
+from tars_hub.predict import Predictor
 from tests.browsers import chromium
+from tests.ui import pictures
+from tests.ui.alone import one_model, page_alone
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext
+
+    from tests.ui.visitor import Visitor
 
 
 @pytest.fixture(scope="session", autouse=True)
@@ -33,3 +39,35 @@ def browser() -> Iterator[BrowserContext]:
     """One for all visitors of a page: what it is made of comes from its cache after the first."""
     with chromium() as made:
         yield made.new_context(locale="en-US", viewport={"width": 1280, "height": 860})
+
+
+# The page alone with the model of colours; a module that wants another makes its own of the same name.
+
+
+@pytest.fixture(scope="session")
+def predictor() -> Predictor:
+    return pictures.train_on_colours()
+
+
+@pytest.fixture(scope="module")
+def uploads(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("uploads")
+
+
+@pytest.fixture(scope="module")
+def url(predictor: Predictor, uploads: Path) -> Iterator[str]:
+    with page_alone(one_model(predictor), uploads) as address:
+        yield address
+
+
+@pytest.fixture
+def visitor(browser: BrowserContext, url: str) -> Iterator[Visitor]:
+    """Arrived; whatever the test did, the console stayed clean and no request left the machine."""
+    from tests.ui.visitor import Visitor  # only where there are browsers
+
+    page = browser.new_page()
+    visitor = Visitor(page, url)
+    visitor.arrive()
+    yield visitor
+    page.close()
+    assert visitor.problems == []

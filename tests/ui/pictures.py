@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,7 @@ _SIDE_PX = 32
 _STEPS = 20
 
 
+@cache  # trained once for all tests of a process, which is why none of them may change it
 def train_on_colours() -> Predictor:
     """ResNet-18 on flat colours; label smoothing keeps its probabilities away from 0 and 1."""
     preprocess = Preprocess(crop_size=_SIDE_PX, resize_size=_SIDE_PX, mean=(0.5, 0.5, 0.5), std=(0.25, 0.25, 0.25))

@@ -9,17 +9,14 @@ from typing import Any
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tars_hub.exhibits import Exhibit, OneModel
-from tars_hub.listening import free_port
+from tars_hub.predict import Predictor
 from tests.browsers import CHROMIUM
 from tests.ui import pictures
+from tests.ui.alone import one_model, page_alone
 from tests.ui.visitor import Visitor
 
 pytest.importorskip("gradio", reason="the page needs gradio")
 sync_playwright = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-core comes with it")
-
-from tars_hub.ui.page import build_page  # noqa: E402  # only where gradio is there
-from tars_hub.ui.serve import page_server  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser: {CHROMIUM} is not installed")
 
@@ -40,12 +37,8 @@ def rose(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="module")
-def url(rose: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    def build() -> Any:
-        exhibit = Exhibit(predictor=pictures.train_on_colours(), name="colours")
-        return build_page(OneModel(exhibit), examples=[rose])
-
-    with page_server(build, port=free_port("127.0.0.1", 18060), uploads=tmp_path_factory.mktemp("uploads")) as address:
+def url(predictor: Predictor, rose: Path, uploads: Path) -> Iterator[str]:
+    with page_alone(one_model(predictor), uploads, examples=[rose]) as address:
         yield address
 
 

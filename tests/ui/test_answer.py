@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-from html.parser import HTMLParser
 
 import pytest
 
@@ -12,25 +11,9 @@ from tars_hub.errors import PictureError, TarsError
 from tars_hub.predict import Prediction
 from tars_hub.ui.answer import Facts, answer_card, percent
 from tars_hub.ui.header import page_header
+from tests.ui.reader import HOSTILE, Reader
 
-HOSTILE = "<img src=x onerror=\"alert('1')\">&amp;${1+1}{{2}}"
 FACTS = Facts(model="pets", device="cpu", prepare_ms=3.14, model_ms=41.7)
-
-
-class _Reader(HTMLParser):
-    """What a browser would make of it: the tags and their attributes, and the text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def _prediction(*top: tuple[str, float], declined: bool = False) -> Prediction:
@@ -38,7 +21,7 @@ def _prediction(*top: tuple[str, float], declined: bool = False) -> Prediction:
 
 
 def _state(html: str) -> str | None:
-    return _Reader(html).tags[0][1]["data-state"]
+    return Reader(html).tags[0][1]["data-state"]
 
 
 SURE = _prediction(("cat", 0.926), ("dog", 0.0731), ("cow", 0.0009))
@@ -52,7 +35,7 @@ def test_a_sure_answer_names_class_and_probability() -> None:
 
 
 def test_further_classes_each_have_a_bar() -> None:
-    rows = [tag for tag in _Reader(answer_card(SURE, run=3)).tags if tag[1].get("class") == "tars-row"]
+    rows = [tag for tag in Reader(answer_card(SURE, run=3)).tags if tag[1].get("class") == "tars-row"]
     assert [(row[1]["data-label"], row[1]["data-probability"]) for row in rows] == [
         ("dog", "0.0731"),
         ("cow", "0.0009"),
@@ -77,25 +60,25 @@ def test_with_a_threshold_it_is_unsure_where_the_model_declined(probability: flo
 
 
 def test_an_unsure_answer_says_so_in_one_sentence() -> None:
-    text = _Reader(answer_card(_prediction(("cat", 0.341), ("dog", 0.3)), run=1)).text
+    text = Reader(answer_card(_prediction(("cat", 0.341), ("dog", 0.3)), run=1)).text
     assert "Not sure: nearest is" in text
     assert "cat 34.1 %" in text
 
 
 def test_before_the_first_picture_it_is_empty() -> None:
     html = answer_card(None, run=0)
-    assert (_state(html), _Reader(html).tags[0][1]["data-run"]) == ("empty", "0")
+    assert (_state(html), Reader(html).tags[0][1]["data-run"]) == ("empty", "0")
     assert "%" not in html
 
 
 def test_a_broken_file_is_one_calm_sentence() -> None:
     html = answer_card(PictureError("holiday.jpg", "cut short"), run=4)
     assert _state(html) == "error"
-    assert _Reader(html).text == "“holiday.jpg” cannot be read: cut short."
+    assert Reader(html).text == "“holiday.jpg” cannot be read: cut short."
 
 
 def test_any_other_error_is_its_own_sentence() -> None:
-    assert _Reader(answer_card(TarsError("The model failed."), run=4)).text == "The model failed."
+    assert Reader(answer_card(TarsError("The model failed."), run=4)).text == "The model failed."
 
 
 def test_facts_stand_in_one_line() -> None:
@@ -115,7 +98,7 @@ def test_facts_stand_in_one_line() -> None:
     ids=["sure", "unsure", "error", "facts", "declined", "header"],
 )
 def test_hostile_names_stay_text(html: str) -> None:
-    reader = _Reader(html)
+    reader = Reader(html)
     assert HOSTILE in reader.text
     assert not {"img", "script"} & {tag for tag, _ in reader.tags}
     assert not any(name.startswith("on") for _, attributes in reader.tags for name in attributes)
@@ -146,13 +129,14 @@ def test_percent(share: float, text: str) -> None:
 
 
 def test_the_header_shortens_long_lists() -> None:
-    few = _Reader(page_header("pets", [f"c{n}" for n in range(13)], None)).text
-    many = _Reader(page_header("pets", [f"c{n}" for n in range(1014)], None)).text
+    few = Reader(page_header("pets", [f"c{n}" for n in range(13)], None)).text
+    many = Reader(page_header("pets", [f"c{n}" for n in range(1014)], None)).text
     assert few.startswith("petsKnows 13 classes: c0, c1,")
     assert "c11 and c12." in few
     assert "Knows 1,014 classes: c0, c1," in many
     assert "c11 and 1,002 more." in many
-    assert _Reader(page_header("pets", ["cat"], None)).text.startswith("petsKnows one class: cat.")
+    assert Reader(page_header("pets", ["cat"], None)).text.startswith("petsKnows one class: cat.")
+    assert f"Knows 2 classes: {'l' * 59}… and dog." in Reader(page_header("pets", ["l" * 5000, "dog"], None)).text
 
 
 @pytest.mark.parametrize(
@@ -167,7 +151,7 @@ def test_the_header_shortens_long_lists() -> None:
     ],
 )
 def test_the_header_says_how_good_it_is(measured: Measured | None, sentence: str) -> None:
-    assert _Reader(page_header("pets", ["cat", "dog"], measured)).text.endswith(
+    assert Reader(page_header("pets", ["cat", "dog"], measured)).text.endswith(
         f"Knows 2 classes: cat and dog.{sentence}"
     )
 
@@ -185,10 +169,10 @@ def test_the_header_says_how_good_it_is(measured: Measured | None, sentence: str
     ],
 )
 def test_the_header_says_when_it_declines(threshold: float | None, sentence: str) -> None:
-    text = _Reader(page_header("pets", ["cat", "dog"], None, threshold=threshold)).text
+    text = Reader(page_header("pets", ["cat", "dog"], None, threshold=threshold)).text
     assert text.endswith(f"Nobody has measured yet how good it is.{sentence}")
 
 
 def test_the_header_of_many_classes_tells_a_low_threshold() -> None:
-    text = _Reader(page_header("pets", [f"c{n}" for n in range(30)], None, threshold=0.04)).text
+    text = Reader(page_header("pets", [f"c{n}" for n in range(30)], None, threshold=0.04)).text
     assert text.endswith(" Declines to answer below 4.0 %.")

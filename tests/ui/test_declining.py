@@ -12,20 +12,16 @@ from playwright.sync_api import BrowserContext
 
 from tars_hub.card import Measured
 from tars_hub.config import Calibration
-from tars_hub.exhibits import Exhibit, OneModel
 from tars_hub.model import TarsClassifier
 from tars_hub.predict import Predictor
 from tars_hub.ui.answer import percent
 from tests.browsers import CHROMIUM
 from tests.ui import pictures
+from tests.ui.alone import one_model, page_alone
 from tests.ui.endpoint import call, upload
 from tests.ui.visitor import TOLERANCE, Visitor, agrees
 
-gr = pytest.importorskip("gradio", reason="the page needs gradio")
-
-from tars_hub.listening import free_port  # noqa: E402
-from tars_hub.ui.page import build_page  # noqa: E402  # only where gradio is there
-from tars_hub.ui.serve import page_server  # noqa: E402
+pytest.importorskip("gradio", reason="the page needs gradio")
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser: {CHROMIUM} is not installed")
 
@@ -33,10 +29,9 @@ MEASURED = Measured(accuracy=0.9642, pictures=120, dataset="colours", split="val
 
 
 @pytest.fixture(scope="module")
-def choosy() -> Predictor:
+def choosy(predictor: Predictor) -> Predictor:
     """A model with a temperature, and a threshold that flat colours reach and some mixtures do not."""
     calibration = Calibration(temperature=1.2, threshold=0.0, error=0.05)
-    predictor = pictures.train_on_colours()
     config = replace(predictor.config, calibration=calibration)
     read = Predictor(TarsClassifier(config, predictor.model.backbone), device="cpu")
     sure = min(read(pictures.flat(colour)).probability for colour in pictures.COLOURS)
@@ -48,12 +43,9 @@ def choosy() -> Predictor:
 
 
 @pytest.fixture(scope="module")
-def url(choosy: Predictor, tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    uploads = tmp_path_factory.mktemp("uploads")
-    port = free_port("127.0.0.1", 17880)
-    models = OneModel(Exhibit(predictor=choosy, name="choosy", measured=MEASURED))
-    with page_server(lambda: build_page(models), port=port, uploads=uploads) as url:
-        yield url
+def url(choosy: Predictor, uploads: Path) -> Iterator[str]:
+    with page_alone(one_model(choosy, "choosy", measured=MEASURED), uploads) as address:
+        yield address
 
 
 def test_a_model_with_a_threshold_declines_below_it_and_says_when(

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tars_hub.exhibits import Exhibit, OneModel
 from tars_hub.predict import Predictor
 from tests.browsers import CHROMIUM, chromium
 from tests.ui import pictures
@@ -26,9 +25,6 @@ if TYPE_CHECKING:
 pytest.importorskip("gradio", reason="the page needs gradio")
 
 from playwright.sync_api import expect  # only where there are browsers
-
-from tars_hub.ui.page import build_page  # only where gradio is there
-from tars_hub.ui.serve import page_server
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser: {CHROMIUM} is not installed")
 
@@ -73,23 +69,6 @@ def context(camera: Path) -> Iterator[BrowserContext]:
     flags = ("--use-fake-device-for-media-stream", f"--use-file-for-fake-video-capture={camera}")
     with chromium(*flags) as browser:
         yield browser.new_context(locale="en-US", permissions=["camera"])
-
-
-@pytest.fixture(scope="module")
-def predictor() -> Predictor:
-    return pictures.train_on_colours()
-
-
-@pytest.fixture(scope="module")
-def uploads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("uploads")
-
-
-@pytest.fixture(scope="module")
-def url(predictor: Predictor, uploads: Path) -> Iterator[str]:
-    models = OneModel(Exhibit(predictor=predictor, name="colours"))
-    with page_server(lambda: build_page(models), models=models, port=0, uploads=uploads) as address:
-        yield address
 
 
 @pytest.fixture

@@ -5,7 +5,6 @@ from __future__ import annotations
 import base64
 import re
 from collections.abc import Iterator
-from html.parser import HTMLParser
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -18,11 +17,10 @@ from tars_hub.explain import Heat
 from tars_hub.quiet import cv2
 from tars_hub.ui import looked
 from tars_hub.ui.looked import Seen, looked_card
+from tests.ui.reader import HOSTILE, Reader
 
 if TYPE_CHECKING:
     from playwright.sync_api import BrowserContext, Page
-
-HOSTILE = "<img src=x onerror=\"alert('1')\">&amp;${1+1}{{2}}"
 
 
 def seen(side: int = 32, label: str = "cat", *, cold: bool = False) -> Seen:
@@ -30,22 +28,6 @@ def seen(side: int = 32, label: str = "cat", *, cold: bool = False) -> Seen:
     pixels = np.random.default_rng(0).integers(0, 256, (side, side, 3), dtype=np.uint8)
     weights = np.tile(np.linspace(0, 1, side, dtype=np.float32), (side, 1))
     return Seen(pixels=pixels, heat=Heat(weights * (not cold)), label=label)
-
-
-class _Reader(HTMLParser):
-    """What a browser would make of it: the tags and their attributes, and the text."""
-
-    def __init__(self, html: str) -> None:
-        super().__init__()
-        self.tags: list[tuple[str, dict[str, str | None]]] = []
-        self.text = ""
-        self.feed(html)
-
-    def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        self.tags.append((tag, dict(attrs)))
-
-    def handle_data(self, data: str) -> None:
-        self.text += data
 
 
 def images(html: str) -> list[tuple[str, NDArray[Any]]]:
@@ -59,7 +41,7 @@ def images(html: str) -> list[tuple[str, NDArray[Any]]]:
 
 
 def test_it_names_the_class_and_shows_crop_and_heat() -> None:
-    reader = _Reader(looked_card(seen(), run=7))
+    reader = Reader(looked_card(seen(), run=7))
     assert reader.text.startswith("Where it looked for “cat”: bright places spoke for it.")
     section = reader.tags[0][1]
     assert (section["data-state"], section["data-run"], section["data-label"]) == ("shown", "7", "cat")
@@ -94,15 +76,15 @@ def test_large_pictures_are_made_small() -> None:
 
 def test_where_nothing_speaks_for_the_class_it_says_so_and_shows_the_crop_alone() -> None:
     html = looked_card(seen(cold=True), run=1)
-    assert _Reader(html).text == "No place in the picture spoke for “cat”."
+    assert Reader(html).text == "No place in the picture spoke for “cat”."
     assert [name for name, _ in images(html)] == ["tars-crop tars-exact"]
     assert "range" not in html
 
 
 def test_empty_and_error() -> None:
     empty, error = looked_card(None, run=0), looked_card(TarsError("a < b"), run=4)
-    assert (_Reader(empty).text, _Reader(error).text) == ("", "a < b")
-    states = [_Reader(html).tags[0][1] for html in (empty, error)]
+    assert (Reader(empty).text, Reader(error).text) == ("", "a < b")
+    states = [Reader(html).tags[0][1] for html in (empty, error)]
     assert [(state["data-state"], state["data-run"], state["data-label"]) for state in states] == [
         ("empty", "0", ""),
         ("error", "4", ""),
@@ -116,7 +98,7 @@ def test_every_state_has_the_same_skeleton() -> None:
 
 @pytest.mark.parametrize("html", [looked_card(seen(label=HOSTILE), run=1), looked_card(TarsError(HOSTILE), run=1)])
 def test_hostile_names_stay_text(html: str) -> None:
-    reader = _Reader(html)
+    reader = Reader(html)
     assert HOSTILE in reader.text
     assert "script" not in {tag for tag, _ in reader.tags}
     assert not any(name.startswith("on") for _, attributes in reader.tags for name in attributes)

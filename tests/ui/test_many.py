@@ -13,9 +13,8 @@ from typing import TYPE_CHECKING, Any, Literal
 import pytest
 
 from tars_hub.errors import PictureError
-from tars_hub.exhibits import Exhibit, OneModel
 from tars_hub.predict import Predictor
-from tests.browsers import CHROMIUM, chromium
+from tests.browsers import CHROMIUM
 from tests.ui import pictures
 from tests.ui.pictures import DIFFICULT
 from tests.ui.visitor import TOLERANCE, Visitor
@@ -27,9 +26,6 @@ pytest.importorskip("gradio", reason="the page needs gradio")
 
 from playwright.sync_api import expect  # only where there are browsers
 
-from tars_hub.ui.page import build_page  # only where gradio is there
-from tars_hub.ui.serve import page_server
-
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser: {CHROMIUM} is not installed")
 
 ROW = re.compile(r"/row\b")
@@ -37,36 +33,12 @@ HOSTILE = '<img src=x onerror="alert(1)">${1+1}.png'
 COLUMNS = ["file", "label", "probability", "second", "second_probability", "status", "model", "commit"]
 
 
-@pytest.fixture(scope="module")
-def context() -> Iterator[BrowserContext]:
-    """One for nearly all: what the page is made of comes from its cache after the first."""
-    with chromium() as browser:
-        yield browser.new_context(locale="en-US")
-
-
-@pytest.fixture(scope="module")
-def predictor() -> Predictor:
-    return pictures.train_on_colours()
-
-
-@pytest.fixture(scope="module")
-def uploads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("uploads")
-
-
-@pytest.fixture(scope="module")
-def url(predictor: Predictor, uploads: Path) -> Iterator[str]:
-    models = OneModel(Exhibit(predictor=predictor, name="colours"))
-    with page_server(lambda: build_page(models), models=models, port=0, uploads=uploads) as address:
-        yield address
-
-
 @pytest.fixture
-def arrive(context: BrowserContext, url: str) -> Iterator[Callable[..., Page]]:
+def arrive(browser: BrowserContext, url: str) -> Iterator[Callable[..., Page]]:
     """Pages of visitors in front of their tab."""
     visitors: list[Visitor] = []
 
-    def come(where: BrowserContext = context) -> Page:
+    def come(where: BrowserContext = browser) -> Page:
         page = where.new_page()
         visitor = Visitor(page, url)
         visitors.append(visitor)
@@ -475,12 +447,12 @@ def test_thousands_of_rows_leave_the_page_usable(arrive: Callable[..., Page]) ->
 
 
 def test_two_visitors_at_once_see_their_own_alone(
-    arrive: Callable[..., Page], context: BrowserContext, predictor: Predictor, tmp_path: Path
+    arrive: Callable[..., Page], browser: BrowserContext, predictor: Predictor, tmp_path: Path
 ) -> None:
-    assert context.browser
+    assert browser.browser
     colours = ["red", "green"]
     files = {c: [pictures.save(tmp_path / f"{c}{i}.png", c) for i in range(15)] for c in colours}
-    pages = {"red": arrive(), "green": arrive(context.browser.new_context())}
+    pages = {"red": arrive(), "green": arrive(browser.browser.new_context())}
     for colour, page in pages.items():
         choose(page, files[colour])
     for colour, page in pages.items():

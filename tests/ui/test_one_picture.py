@@ -5,22 +5,17 @@ from __future__ import annotations
 import base64
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect
+from PIL import Image
+from playwright.sync_api import BrowserContext, expect
 
-from tars_hub.exhibits import Exhibit, OneModel
-from tars_hub.listening import free_port
 from tars_hub.predict import Predictor
 from tests.browsers import CHROMIUM, chromium
 from tests.ui import pictures
 from tests.ui.visitor import Visitor, agrees
 
 pytest.importorskip("gradio", reason="the page needs gradio")
-
-from tars_hub.ui.page import build_page  # only where gradio is there
-from tars_hub.ui.serve import page_server
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser: {CHROMIUM} is not installed")
 
@@ -34,45 +29,16 @@ async (data) => {
 
 
 @pytest.fixture(scope="module")
-def predictor() -> Predictor:
-    return pictures.train_on_colours()
-
-
-@pytest.fixture(scope="module")
 def files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     folder = tmp_path_factory.mktemp("pictures")
     return {colour: pictures.save(folder / f"{colour}.png", colour) for colour in ("red", "green")}
 
 
 @pytest.fixture(scope="module")
-def uploads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("uploads")
-
-
-@pytest.fixture(scope="module")
-def url(predictor: Predictor, uploads: Path) -> Iterator[str]:
-    def build() -> Any:
-        return build_page(OneModel(Exhibit(predictor=predictor, name="colours")))
-
-    with page_server(build, port=free_port("127.0.0.1", 18160), uploads=uploads) as address:
-        yield address
-
-
-@pytest.fixture(scope="module")
-def with_camera() -> Iterator[Browser]:
+def browser() -> Iterator[BrowserContext]:
+    """Of somebody who lets the page use camera and clipboard."""
     with chromium(*_CAMERA) as made:
-        yield made
-
-
-@pytest.fixture
-def visitor(with_camera: Browser, url: str) -> Iterator[Visitor]:
-    permissions = ["camera", "clipboard-read", "clipboard-write"]
-    context = with_camera.new_context(locale="en-US", permissions=permissions)
-    visitor = Visitor(context.new_page(), url)
-    visitor.arrive()
-    yield visitor
-    context.close()
-    assert visitor.problems == []
+        yield made.new_context(locale="en-US", permissions=["camera", "clipboard-read", "clipboard-write"])
 
 
 def panel(visitor: Visitor, state: str, **data: str) -> str:
@@ -96,6 +62,37 @@ def test_the_button_pastes_from_the_clipboard(visitor: Visitor, predictor: Predi
     run = visitor.run()
     visitor.page.get_by_label("Paste from clipboard").click()
     agrees(visitor.answer_after(run), predictor, files["green"])
+
+
+@pytest.mark.parametrize("tab", ["Live camera", "Use from code"])
+def test_what_is_pasted_elsewhere_comes_to_the_first_tab(
+    visitor: Visitor, predictor: Predictor, files: dict[str, Path], tab: str
+) -> None:
+    visitor.take_the_pad()
+    run = visitor.run()
+    visitor.page.get_by_role("tab", name=tab).click()
+    expect(visitor.page.locator(".tars-picture")).to_be_hidden()
+    visitor.let_go(files["green"], event="paste")
+    expect(visitor.page.locator(".tars-picture")).to_be_visible()
+    visitor.page.wait_for_selector(f".tars-card .tars-answer[data-state=ok]:not([data-run='{run}'])")
+    agrees(visitor.shown(), predictor, files["green"])
+
+
+def test_what_is_pasted_among_many_joins_them(visitor: Visitor, files: dict[str, Path]) -> None:
+    visitor.page.get_by_role("tab", name="Many pictures").click()
+    visitor.page.locator(".tars-drop").wait_for()
+    visitor.let_go(files["green"], event="paste")
+    expect(visitor.page.locator(".tars-many tbody tr")).to_contain_text("green.png")
+
+
+def test_a_file_that_browsers_cannot_show_leaves_nothing_behind(visitor: Visitor, tmp_path: Path) -> None:
+    picture = tmp_path / "scan.tif"
+    Image.fromarray(pictures.flat("red")).save(picture)
+    unseen = visitor.page.locator(".tars-unseen .image-container:has(img)")
+    assert visitor.choose(picture).top[0][0] == "red"
+    expect(unseen).to_have_count(1)
+    visitor.page.get_by_label("Remove Image").click()
+    expect(unseen).to_have_count(0)
 
 
 def test_picture_and_pad_have_an_answer_each(visitor: Visitor, predictor: Predictor, files: dict[str, Path]) -> None:
@@ -154,6 +151,13 @@ class TestWhereItLooked:
         visitor.page.locator(".tars-seen input[type=range]").fill("0")
         expect(heat).to_have_css("opacity", "0")
         assert asked == []
+
+    def test_who_asks_for_it_is_shown_it_below_the_fold_too(self, visitor: Visitor, files: dict[str, Path]) -> None:
+        visitor.page.set_viewport_size({"width": 1280, "height": 700})
+        visitor.choose(files["red"])
+        visitor.page.get_by_role("button", name="red", exact=True).click()
+        panel(visitor, "shown")
+        expect(visitor.page.locator(".tars-seen")).to_be_in_viewport(ratio=0.9)
 
     def test_a_removed_picture_takes_it_along(self, visitor: Visitor, files: dict[str, Path]) -> None:
         visitor.choose(files["red"])

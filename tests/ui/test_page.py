@@ -13,7 +13,7 @@ import httpx
 import numpy as np
 import pytest
 from PIL import Image
-from playwright.sync_api import BrowserContext, expect
+from playwright.sync_api import expect
 
 from tars_hub.card import Measured
 from tars_hub.config import ModelConfig
@@ -24,24 +24,18 @@ from tars_hub.predict import Predictor
 from tars_hub.preprocess import decode
 from tests.browsers import CHROMIUM
 from tests.ui import pictures
+from tests.ui.alone import one_model, page_alone
 from tests.ui.endpoint import call, upload
 from tests.ui.pictures import DIFFICULT, HOSTILE
 from tests.ui.visitor import TOLERANCE, Visitor, agrees
 
 gr = pytest.importorskip("gradio", reason="the page needs gradio")
 
-from tars_hub.listening import free_port  # noqa: E402
 from tars_hub.ui.page import build_page  # noqa: E402  # only where gradio is there
-from tars_hub.ui.serve import page_server  # noqa: E402
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser: {CHROMIUM} is not installed")
 
 MEASURED = Measured(accuracy=0.9642, pictures=120, dataset="colours", split="val")
-
-
-@pytest.fixture(scope="module")
-def predictor() -> Predictor:
-    return pictures.train_on_colours()
 
 
 @pytest.fixture(scope="module")
@@ -56,25 +50,10 @@ def files(folder: Path) -> dict[str, Path]:
 
 
 @pytest.fixture(scope="module")
-def url(predictor: Predictor, files: dict[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    def build() -> Any:
-        exhibit = Exhibit(predictor=predictor, name="colours-resnet18", measured=MEASURED)
-        return build_page(OneModel(exhibit), examples=list(files.values()))
-
-    uploads = tmp_path_factory.mktemp("uploads")
-    with page_server(build, port=free_port("127.0.0.1", 17860), uploads=uploads) as address:
+def url(predictor: Predictor, files: dict[str, Path], uploads: Path) -> Iterator[str]:
+    models = one_model(predictor, "colours-resnet18", measured=MEASURED)
+    with page_alone(models, uploads, examples=list(files.values())) as address:
         yield address
-
-
-@pytest.fixture
-def visitor(browser: BrowserContext, url: str) -> Iterator[Visitor]:
-    """Arrived; whatever the test did, the console stayed clean and no request left the machine."""
-    page = browser.new_page()
-    visitor = Visitor(page, url)
-    visitor.arrive()
-    yield visitor
-    page.close()
-    assert visitor.problems == []
 
 
 def test_on_arrival_it_says_what_it_knows_and_how_well(visitor: Visitor) -> None:

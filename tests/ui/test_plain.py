@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 import socket
@@ -25,8 +26,7 @@ from tests.ui import pictures
 
 gr = pytest.importorskip("gradio", reason="the page needs gradio")
 
-from tars_hub.listening import free_port  # noqa: E402  # only where gradio is there
-from tars_hub.ui import bodies, plain  # noqa: E402
+from tars_hub.ui import bodies, plain  # noqa: E402  # only where gradio is there
 from tars_hub.ui.serve import page_server  # noqa: E402
 
 WITHIN_S = 60
@@ -74,18 +74,13 @@ class Held:
 
 
 @pytest.fixture(scope="module")
-def exhibit() -> Exhibit:
-    return Exhibit(predictor=pictures.train_on_colours(), name="ann/colours", commit="c" * 40)
+def exhibit(predictor: Predictor) -> Exhibit:
+    return Exhibit(predictor=predictor, name="ann/colours", commit="c" * 40)
 
 
 @pytest.fixture(scope="module")
 def models(exhibit: Exhibit) -> OneOpenModel:
     return OneOpenModel(exhibit)
-
-
-@pytest.fixture(scope="module")
-def uploads(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return tmp_path_factory.mktemp("uploads")
 
 
 @pytest.fixture(scope="module")
@@ -95,7 +90,7 @@ def served(models: OneOpenModel, uploads: Path) -> Iterator[str]:
             gr.HTML("")
         return page
 
-    with page_server(build, models=models, port=free_port("127.0.0.1", 18400), uploads=uploads) as url:
+    with page_server(build, models=models, port=0, uploads=uploads) as url:
         yield url
 
 
@@ -180,6 +175,11 @@ class TestAnswers:
 
 
 class TestRefusals:
+    def test_a_form_is_told_what_to_send(self, url: str, picture: bytes) -> None:
+        answer = httpx.post(f"{url}classify", files={"file": ("rose.png", picture)}, timeout=WITHIN_S)
+        said = "This is a form; send the picture's bytes alone, as curl does with --data-binary."
+        assert (answer.status_code, answer.json()) == (415, {"error": said})
+
     @pytest.mark.parametrize("route", ["classify", "row"])
     def test_what_is_no_picture(self, url: str, route: str) -> None:
         for content in (b"", b"no picture"):
@@ -323,3 +323,18 @@ def test_many_at_once_are_answered_as_each_alone(url: str, exhibit: Exhibit, pic
     for answer in answers:
         assert [each["label"] for each in answer] == [label for label, _ in expected]
         assert [each["score"] for each in answer] == pytest.approx([share for _, share in expected], abs=1e-4)
+
+
+def test_a_body_is_no_longer_than_it_says() -> None:
+    """Not every way to read HTTP sees to that: one with `Transfer-Encoding` besides may be of any length."""
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"123", "more_body": True}
+
+    async def read() -> None:
+        with bodies.Bodies().counting(receive, 5) as counted:
+            await counted()
+            with pytest.raises(bodies.RefusedError, match="longer than it says"):
+                await counted()
+
+    asyncio.run(read())

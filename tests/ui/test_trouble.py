@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import threading
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -14,17 +13,14 @@ import pytest
 from playwright.sync_api import BrowserContext, expect
 
 from tars_hub.exhibits import Exhibit, OneModel
-from tars_hub.listening import free_port
 from tars_hub.predict import Prediction, Predictor
 from tests.browsers import CHROMIUM
 from tests.ui import pictures
+from tests.ui.alone import page_alone
 from tests.ui.endpoint import upload
-from tests.ui.visitor import _DROP, Visitor
+from tests.ui.visitor import Visitor
 
-gr = pytest.importorskip("gradio", reason="the page needs gradio")
-
-from tars_hub.ui.page import build_page  # noqa: E402  # only where gradio is there
-from tars_hub.ui.serve import page_server  # noqa: E402
+pytest.importorskip("gradio", reason="the page needs gradio")
 
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser: {CHROMIUM} is not installed")
 WITHIN_S = 60
@@ -43,11 +39,6 @@ class Gated:
         return self._predictor.answer([pixels], top_k)[0]
 
 
-@pytest.fixture(scope="module")
-def predictor() -> Predictor:
-    return pictures.train_on_colours()
-
-
 @pytest.fixture
 def batcher(predictor: Predictor) -> Gated:
     return Gated(predictor)
@@ -64,11 +55,10 @@ def red(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def server(models: OneModel) -> Iterator[tuple[ExitStack, str]]:
+def server(models: OneModel, tmp_path: Path) -> Iterator[tuple[ExitStack, str]]:
     """What ends it, and where it answers."""
     with ExitStack() as stack:
-        port = free_port("127.0.0.1", 18600)
-        yield stack, stack.enter_context(page_server(lambda: build_page(models), models=models, port=port))
+        yield stack, stack.enter_context(page_alone(models, tmp_path))
 
 
 @pytest.fixture
@@ -77,11 +67,6 @@ def visitor(browser: BrowserContext, server: tuple[ExitStack, str]) -> Iterator[
     visitor.arrive()
     yield visitor
     visitor.page.close()
-
-
-def drop(visitor: Visitor, file: Path) -> None:
-    data = base64.b64encode(file.read_bytes()).decode()
-    visitor.page.evaluate(_DROP, [data, file.name, "image/png", "drop", ".upload-container"])
 
 
 def test_a_full_queue_is_said_in_the_card_and_not_as_sizes(
@@ -97,7 +82,7 @@ def test_a_full_queue_is_said_in_the_card_and_not_as_sizes(
             break
     assert (answer.status_code, answer.headers["retry-after"]) == (503, "2")
     assert answer.json() == {"detail": "Too many questions are waiting just now; ask again in a moment."}
-    drop(visitor, red)
+    visitor.let_go(red)
     expect(visitor.card()).to_have_attribute("data-state", "error", timeout=1000 * WITHIN_S)
     expect(visitor.card()).to_have_text("Too many pictures are waiting just now. Give it again in a moment.")
     assert "size is" not in visitor.page.locator("body").inner_text()
@@ -105,13 +90,13 @@ def test_a_full_queue_is_said_in_the_card_and_not_as_sizes(
 
 
 def test_a_server_that_goes_while_it_answers_and_comes_back(
-    visitor: Visitor, server: tuple[ExitStack, str], models: OneModel, batcher: Gated, red: Path
+    visitor: Visitor, server: tuple[ExitStack, str], models: OneModel, batcher: Gated, red: Path, tmp_path: Path
 ) -> None:
     stack, url = server
     assert visitor.choose(red).top[0][0] == "red"
     assert batcher.begun.acquire(timeout=WITHIN_S)
     batcher.gate.clear()
-    drop(visitor, red)
+    visitor.let_go(red)
     assert batcher.begun.acquire(timeout=WITHIN_S)
     batcher_opens = threading.Timer(1, batcher.gate.set)  # the end waits for what is in the network
     batcher_opens.start()
@@ -119,7 +104,7 @@ def test_a_server_that_goes_while_it_answers_and_comes_back(
     expect(visitor.card()).to_have_attribute("data-state", "error", timeout=1000 * WITHIN_S)
     expect(visitor.card()).to_have_text("The server does not answer. Give the picture again when it is back.")
     port = int(url.rstrip("/").rpartition(":")[2])
-    with page_server(lambda: build_page(models), models=models, port=port):
+    with page_alone(models, tmp_path, port=port):
         visitor.page.goto(url)
         visitor.arrive()
         assert visitor.choose(red).top[0][0] == "red"

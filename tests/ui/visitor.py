@@ -104,10 +104,14 @@ class Visitor:
     def hand(self, file: Path, *, event: str = "drop", mime: str = "image/png") -> Shown:
         """Drop or paste a file; works with a picture already there."""
         run = self.run()
+        self.let_go(file, event=event, mime=mime)
+        return self.answer_after(run, but="empty")  # Gradio clears the box first
+
+    def let_go(self, file: Path, *, event: str = "drop", mime: str = "image/png") -> None:
+        """As `hand`, but wait for nothing."""
         target = ".tars-picture .upload-container" if event == "drop" else "body"
         data = base64.b64encode(file.read_bytes()).decode()
         self.page.evaluate(_DROP, [data, file.name, mime, event, target])
-        return self.answer_after(run, but="empty")  # Gradio clears the box first
 
     def take_the_pad(self) -> Shown:
         """Turn from the picture to the pad; the card is that of the drawing from then on."""
