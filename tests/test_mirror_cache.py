@@ -139,7 +139,7 @@ class TestOffline:
             assert main([*command, "--offline"]) == 2
             assert "class" in capsys.readouterr().err  # loaded: it knows no digits
         assert main(["demo", "--model", "ann/pets", "--offline"]) == 0
-        assert served == ["pets"]
+        assert served == ["ann/pets"]
         assert not hubs.source.asked
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import socket
+import time
 from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
@@ -101,9 +102,9 @@ def test_nobody_says_for_others_where_the_server_is(mount: PageMount, server: tu
 
 def _raw(url: str, head: str, body: bytes = b"") -> bytes:
     host, port = url.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=20) as connection:
+    with socket.create_connection((host, int(port)), timeout=60) as connection:
         connection.sendall(f"POST /demo{head}\r\nHost: {host}\r\nConnection: close\r\n\r\n".encode() + body)
-        return connection.recv(1000)
+        return b"".join(iter(lambda: connection.recv(1000), b""))
 
 
 def test_a_question_is_small_and_simple(
@@ -120,11 +121,16 @@ def test_a_question_is_small_and_simple(
         assert ask('{"data": [], "session_hash": "' + "x" * 200 + '"}') == 400
         assert ask("[" * 900) == 422
         length = f"{'0' * 18}{5 << 20}"  # whose first digits say little
-        assert b" 413 " in _raw(url, f"/gradio_api/call/ask HTTP/1.1\r\nContent-Length: {length}")
+        told = _raw(url, f"/gradio_api/call/ask HTTP/1.1\r\nContent-Length: {length}")
+        assert b" 413 " in told or b" 400 " in told  # h11 takes no such number by itself, httptools does
         monkeypatch.setattr(bodies, "_PATIENCE_S", 0.2)
         assert b" 408 " in _raw(url, "/gradio_api/call/ask HTTP/1.1\r\nContent-Length: 9", b"{")
         monkeypatch.setattr(bodies, "_IN_FLIGHT_BYTES", 5)
         assert ask('{"data": []}') == 503
+
+
+def _files(folder: Path) -> list[Path]:
+    return [path for path in folder.rglob("*") if path.is_file() and path.suffix != ".lock"]
 
 
 def test_of_an_upload_that_does_not_come_whole_nothing_stays(
@@ -141,8 +147,10 @@ def test_of_an_upload_that_does_not_come_whole_nothing_stays(
         whole = httpx.post(f"{url}/demo/gradio_api/upload", files={"files": ("b.png", b"whole")}).json()
         other = httpx.post(f"{url}/demo/gradio_api/upload", files={"another": ("c.png", b"private")})
         assert (other.status_code, other.json()) == (200, [])
-        left = [path for path in tmp_path.rglob("*") if path.is_file() and path.suffix != ".lock"]
-        assert left == [Path(whole[0])]
+        end = time.monotonic() + 60  # it is swept after the answer
+        while _files(tmp_path) != [Path(whole[0])] and time.monotonic() < end:
+            time.sleep(0.02)
+        assert _files(tmp_path) == [Path(whole[0])]
 
 
 def test_nobody_sends_any_number_of_bytes(

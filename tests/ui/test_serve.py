@@ -108,7 +108,7 @@ class _Served:
 
     def end(self, number: int) -> tuple[int, str, str]:
         self.process.send_signal(number)
-        said, complained = self.process.communicate(timeout=20)
+        said, complained = self.process.communicate(timeout=120)
         return self.process.returncode, said, complained
 
 

@@ -19,7 +19,7 @@ _ALLOWED_ERRORS = (
     "/mcp/schema",  # its page about the endpoint asks for what is switched off: 404s
     "/monitoring/summary",
 )
-_TIMEOUT_MS = 10_000
+_TIMEOUT_MS = 30_000  # a busy machine takes a while
 TOLERANCE = 1e-4  # of probabilities
 
 # A drop as the browser makes it: a DataTransfer with a File, on the box that takes uploads.
