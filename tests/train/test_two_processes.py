@@ -23,6 +23,8 @@ from tests.train.runs import copied, same, weights_of
 from train.__main__ import main
 from train.state import STATE_NAME, read_state
 
+pytestmark = pytest.mark.slow  # each starts processes that import torch
+
 ROOT = Path(__file__).resolve().parents[2]
 SHORT = "--weights none --img-size 32 --workers 1 --epochs 2 --batch-size 8 --deterministic".split()
 SQUEEZENET = [*SHORT, "--model", "squeezenet1_1", "--mixup", "0.2", "--cutmix", "1", "--augment", "strong"]
@@ -114,7 +116,6 @@ CASES: dict[str, list[str]] = {
 }
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("flags", list(CASES.values()), ids=list(CASES))
 def test_two_processes_train_the_weights_of_one(data: Path, tmp_path: Path, flags: list[str]) -> None:
     mine = spoilt(data, tmp_path / "data")
@@ -141,7 +142,6 @@ def test_two_processes_train_as_one_and_say_everything_once(
         assert "3 pictures could not be read and left out" in told
 
 
-@pytest.mark.slow
 def test_accelerate_launches_a_head_first_run(data: Path, start: Path, tmp_path: Path) -> None:
     mine = copied(data, tmp_path / "data")
     for name in ("train", "val"):  # other classes, so that the head is new
@@ -165,7 +165,6 @@ def test_accelerate_launches_a_head_first_run(data: Path, start: Path, tmp_path:
     assert_same_training(tmp_path / "one", tmp_path / "two")
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
 def test_two_processes_that_were_ended_go_on_with_the_same_bits(data: Path, tmp_path: Path, number: int) -> None:
     flags = [*SQUEEZENET, "--epochs", "12", "--save-minutes", "0", "--ema", "0.9"]
@@ -213,7 +212,6 @@ def kill_all(launcher: int) -> None:
         os.kill(pid, signal.SIGKILL)
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize(
     ("flags", "said"),
     [
@@ -238,7 +236,6 @@ def test_half_precision_on_a_cpu(data: Path, tmp_path: Path, capsys: pytest.Capt
     assert not (tmp_path / "other").exists()
 
 
-@pytest.mark.slow
 @pytest.mark.parametrize("flags", [[], ["--set", "ema=0.9"]])
 def test_with_batch_norm_the_model_that_is_measured_is_the_one_that_is_saved(
     data: Path, tmp_path: Path, flags: list[str]
@@ -249,7 +246,6 @@ def test_with_batch_norm_the_model_that_is_measured_is_the_one_that_is_saved(
     assert "proven on real files" in said
 
 
-@pytest.mark.slow
 def test_auxiliary_heads_do_not_wait_for_a_process_without_pictures(data: Path, tmp_path: Path) -> None:
     mine = copied(data, tmp_path / "data")
     pictures = sorted((mine / "train").rglob("*.png"))

@@ -186,6 +186,7 @@ def agree(tops: dict[str, list[tuple[str, float]]], predictor: Predictor, pictur
         assert len(top) == len(expected) or name in ("shell", "library"), name  # these show five
 
 
+@pytest.mark.slow
 class TestWhatIsPrintedRuns:
     def test_beside_a_hub_for_the_default_model(self, page: Page, house: House, asker: Asker) -> None:
         visitor = visit(page, house.page)
