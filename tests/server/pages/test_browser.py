@@ -99,9 +99,12 @@ def test_a_phone_needs_no_scrolling_sideways(running: Site, browser: Browser, sc
 
 
 def test_pictures_of_the_card_are_shown(running: Site, browser: Browser) -> None:
+    from playwright.sync_api import expect
+
     page, asked, _ = opened(browser)
     page.goto(f"{running.url}/ann/{LONG}")
-    page.wait_for_function("document.querySelector('img[alt=near]').naturalWidth === 1")  # it comes after the page
+    # It comes after the page. wait_for_function would ask a second time by `eval`, which the page's policy refuses.
+    expect(page.get_by_alt_text("near", exact=True)).to_have_js_property("naturalWidth", 1)
     assert [url for url in asked if "/resolve/" in url]
     assert page.get_by_role("link", name="far ↗").get_attribute("href") == "https://far.test/a.png"
 
