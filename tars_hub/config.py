@@ -187,6 +187,14 @@ class ModelConfig:
             raise ConfigError(f"{path}: {error}") from error
 
 
+def read_card(folder: Path) -> str | None:
+    """The text of a model folder's README.md; a model without one is a model."""
+    try:
+        return (folder / CARD_NAME).read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+
+
 def check_classes(classes: Sequence[str]) -> tuple[str, ...]:
     """The names as a tuple, or a ConfigError that says which one cannot stand."""
     if isinstance(classes, str):

@@ -3,11 +3,8 @@
 from __future__ import annotations
 
 import difflib
-import os
 import unicodedata
-from collections import deque
-from collections.abc import Callable, Collection, Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -16,15 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tars_hub.config import shown_name
-from tars_hub.errors import DataError, ModelError, PictureError, UsageError
+from tars_hub.errors import DataError, ModelError, PictureError
 from tars_hub.labelled import LabelledFolder, is_part
 
 if TYPE_CHECKING:
     from tars_hub.predict import Predictor
-    from tars_hub.samples import Pixels
 
 _HELD_OUT = ("test", "val", "valid", "validation")  # in this order
-_READ_AHEAD = 2  # batches in memory
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -63,7 +58,7 @@ def evaluate(
     labels: Sequence[int],
     *,
     names: Sequence[str] | None = None,
-    batch_size: int = 32,
+    batch_size: int | None = None,
     on_progress: Callable[[int], None] = lambda _: None,
 ) -> tuple[Evaluated, tuple[PictureError, ...]]:
     """Ask about every picture; threads read while the network answers, and memory holds two batches.
@@ -81,32 +76,28 @@ def evaluate(
         ModelError: the logits are not finite.
         UsageError: a batch size below 1.
     """
-    if batch_size < 1:
-        raise UsageError(f"batch_size is {batch_size}; it must be at least 1")
     kept: list[int] = []
     logits: list[NDArray[np.float32]] = []
     errors: list[PictureError] = []
-    row = 0
-    for batch in _prepared(predictor, pictures, batch_size):
-        good = [at for at, item in enumerate(batch, row) if not isinstance(item, PictureError)]
-        errors += [item for item in batch if isinstance(item, PictureError)]
-        if good:
-            logits.append(predictor.logits([item for item in batch if not isinstance(item, PictureError)]))
-            kept += good
-        row += len(batch)
-        on_progress(len(batch))
+    for at, found in enumerate(predictor.stream_logits(pictures, batch_size=batch_size)):
+        if isinstance(found, PictureError):
+            errors.append(found)
+        else:
+            logits.append(found)
+            kept.append(at)
+        on_progress(1)
     if not kept:
         raise DataError(f"none of {len(pictures)} pictures can be read{f'; {errors[0]}' if errors else ''}")
     shown = [str(path) for path in pictures] if names is None else names
-    found = Evaluated(
+    result = Evaluated(
         classes=predictor.config.classes,
         files=tuple(shown[at] for at in kept),
         labels=np.asarray([labels[at] for at in kept], np.int64),
-        logits=np.concatenate(logits),
+        logits=np.stack(logits),
     )
-    if not np.isfinite(found.logits).all():
+    if not np.isfinite(result.logits).all():
         raise ModelError("the model answers with what are no finite numbers; its training diverged")
-    return found, tuple(errors)
+    return result, tuple(errors)
 
 
 def labelled_pictures(folder: LabelledFolder, classes: Sequence[str]) -> tuple[list[Path], list[int]]:
@@ -153,27 +144,6 @@ def _folders(folder: Path) -> list[str]:
     if not folder.is_dir():
         raise DataError(f"{folder}: no such folder; it must hold a folder of pictures for each class")
     return sorted(entry.name for entry in folder.iterdir() if entry.is_dir() and not entry.name.startswith("."))
-
-
-def _prepared(predictor: Predictor, pictures: Sequence[Path], batch_size: int) -> Iterator[list[Pixels | PictureError]]:
-    def prepare(path: Path) -> Pixels | PictureError:
-        try:
-            return predictor.prepare(path)
-        except PictureError as error:
-            return error
-
-    groups = (pictures[start : start + batch_size] for start in range(0, len(pictures), batch_size))
-    waiting: deque[list[Future[Pixels | PictureError]]] = deque()
-    pool = ThreadPoolExecutor(max_workers=min(8, os.cpu_count() or 1))
-    try:
-        for group in groups:
-            waiting.append([pool.submit(prepare, path) for path in group])
-            if len(waiting) == _READ_AHEAD:
-                yield [future.result() for future in waiting.popleft()]
-        while waiting:
-            yield [future.result() for future in waiting.popleft()]
-    finally:
-        pool.shutdown(cancel_futures=True)
 
 
 def _composed(name: str) -> str:

@@ -68,7 +68,8 @@ class Exhibit:
 
     def __post_init__(self) -> None:
         if self.batcher is None:
-            object.__setattr__(self, "batcher", Batcher(self.predictor))
+            engine = self.predictor.engine
+            object.__setattr__(self, "batcher", Batcher(self.predictor, engine.together, engine.callers))
 
     @property
     def key(self) -> str:
@@ -158,5 +159,4 @@ class OneModel:
 
 def measured_of(predictor: Predictor) -> Measured | None:
     """How good the model's card says it is."""
-    card = predictor.model.card
-    return read_measured(card) if card else None
+    return read_measured(predictor.card) if predictor.card else None

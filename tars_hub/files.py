@@ -121,7 +121,7 @@ def replace_folder(folder: Path, write: Callable[[Path], None], *, remove: Colle
     with lock:
         try:
             write(staging)
-            _flush_tree(staging)
+            flush_tree(staging)
             with _locked(home, wait=True):
                 if whole:
                     _put_in_place(staging, folder, gone)
@@ -286,7 +286,7 @@ def _remove(folder: Path, place: PurePosixPath) -> None:
         path.unlink()
 
 
-def _flush_tree(folder: Path) -> None:
+def flush_tree(folder: Path) -> None:
     for entry in folder.rglob("*"):
         if entry.is_file() or _is_folder(entry):
             _flush(entry)

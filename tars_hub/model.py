@@ -24,6 +24,7 @@ from tars_hub.config import (
     ModelConfig,
     Preprocess,
     check_classes,
+    read_card,
 )
 from tars_hub.errors import ConfigError, UsageError
 from tars_hub.files import read_together, replace_folder
@@ -138,7 +139,7 @@ class TarsClassifier(nn.Module, PyTorchModelHubMixin, library_name="tars-hub"):
         network = backbones.build_empty(config.backbone, config.num_classes)
         weights.fill(network, tensors, source=str(file))
         model = cls(config, network)
-        model.card = _read_card(folder / CARD_NAME)
+        model.card = read_card(folder)
         model.folder = folder.resolve()
         return model
 
@@ -255,13 +256,6 @@ class TarsClassifier(nn.Module, PyTorchModelHubMixin, library_name="tars-hub"):
         return self.card or write_card(self.config)
 
 
-def _read_card(path: Path) -> str | None:
-    try:
-        return path.read_text(encoding="utf-8", errors="replace")
-    except OSError:  # a model without a card is a model
-        return None
-
-
 def _training_files(folder: Path, card: str) -> dict[str, bytes]:
     """The pictures that the card shows and the numbers of the training, by name, if it is the folder's card.
 
@@ -274,7 +268,7 @@ def _training_files(folder: Path, card: str) -> dict[str, bytes]:
     names = [name for name in PUSHED if name in shown or name not in FIGURES] if shown else []
 
     def read() -> dict[str, bytes]:
-        if _read_card(folder / CARD_NAME) != card:
+        if read_card(folder) != card:
             return {}
         return {name: (folder / name).read_bytes() for name in names if _is_own_file(folder, name)}
 

@@ -10,7 +10,6 @@ image that is already loaded, no longer allows; those differ a little.
 from __future__ import annotations
 
 import os
-from pathlib import PurePath
 from typing import TYPE_CHECKING, TypeAlias
 
 import numpy as np
@@ -55,8 +54,8 @@ _ENLARGE = {"bilinear": cv2.INTER_LINEAR, "bicubic": cv2.INTER_CUBIC}
 
 def is_picture_name(path: str | os.PathLike[str]) -> bool:
     """Whether a file's name is one of a picture; hidden files' are not."""
-    name = PurePath(path).name
-    return not name.startswith(".") and PurePath(name).suffix.lower() in PICTURE_SUFFIXES
+    name = os.path.basename(path)  # noqa: PTH119  # asked about millions of names, and ten times as fast
+    return not name.startswith(".") and os.path.splitext(name)[1].lower() in PICTURE_SUFFIXES  # noqa: PTH122
 
 
 def decode(picture: Picture, *, min_side: int | None = None, max_pixels: int = MAX_PIXELS) -> Pixels:

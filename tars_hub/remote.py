@@ -6,22 +6,19 @@ import os
 import re
 from collections.abc import Collection
 from pathlib import Path
-
-from huggingface_hub import HfApi, constants, snapshot_download
-from huggingface_hub.errors import (
-    HFValidationError,
-    LocalEntryNotFoundError,
-    RepositoryNotFoundError,
-    RevisionNotFoundError,
-)
+from typing import TYPE_CHECKING
 
 from tars_hub.config import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
 from tars_hub.errors import DownloadError, ModelNotFoundError, UsageError
 from tars_hub.refusals import reason_of, status_of
 
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import ModelInfo
+
 ModelSource = str | os.PathLike[str]
 
 _REPO_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*(/[A-Za-z0-9_][A-Za-z0-9._-]*)?")
+_FILES = (CONFIG_NAME, WEIGHTS_NAME, CARD_NAME)
 _TIMEOUT_S = 10.0  # for the first answer, as the client allows itself
 
 
@@ -54,8 +51,13 @@ def model_folder(
         raise ModelNotFoundError(f"{source} is a file and no model folder; `tars import` makes one of a checkpoint")
     if not _looks_like_repository(source):
         raise ModelNotFoundError(f"{source}: no such model folder; give a folder or a repository id such as user/name")
+    from huggingface_hub import snapshot_download  # here, for it takes longer than reading a model does
+    from huggingface_hub.errors import LocalEntryNotFoundError
+
     repository = str(source)
-    silence = "" if local_files_only else _ask(repository, revision, endpoint, token)
+    silence, there = ("", None) if local_files_only else _ask(repository, revision, endpoint, token)
+    if there and not force_download and (cached := _cached(repository, revision, cache_dir, there)):
+        return cached
     try:
         return Path(
             snapshot_download(
@@ -66,7 +68,7 @@ def model_folder(
                 cache_dir=cache_dir,
                 force_download=force_download,
                 local_files_only=local_files_only or bool(silence),
-                allow_patterns=[CONFIG_NAME, WEIGHTS_NAME, CARD_NAME],
+                allow_patterns=list(_FILES),
             )
         )
     except LocalEntryNotFoundError as error:
@@ -99,6 +101,9 @@ def push_folder(
         ModelNotFoundError: the repository has no such branch.
         DownloadError: the hub did not answer, or not as a hub does.
     """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError, RevisionNotFoundError
+
     api = HfApi(endpoint=endpoint, token=token)
     try:
         repository = api.create_repo(repo_id, private=private, exist_ok=True).repo_id
@@ -123,15 +128,20 @@ def push_folder(
     return str(commit)
 
 
-def _ask(repository: str, revision: str | None, endpoint: str | None, token: str | bool | None) -> str:
-    """Ask the hub for this revision; nothing where it says yes, the reason where it does not answer.
+def _ask(
+    repository: str, revision: str | None, endpoint: str | None, token: str | bool | None
+) -> tuple[str, ModelInfo | None]:
+    """Ask the hub for this revision: why it does not answer, or what is there.
 
     The download would not tell: where a hub says no, the client takes, without a word, what an earlier
     download left in its cache, perhaps with another token or from another hub.
     """
+    from huggingface_hub import HfApi
+    from huggingface_hub.errors import HFValidationError, RepositoryNotFoundError, RevisionNotFoundError
+
     address = _address(endpoint)
     try:
-        HfApi(endpoint=endpoint, token=token).model_info(repository, revision=revision, timeout=_TIMEOUT_S)
+        found = HfApi(endpoint=endpoint, token=token).model_info(repository, revision=revision, timeout=_TIMEOUT_S)
     except RevisionNotFoundError as error:
         raise ModelNotFoundError(f"{repository} has no revision {revision!r}") from error
     except (RepositoryNotFoundError, HFValidationError) as error:
@@ -141,8 +151,29 @@ def _ask(repository: str, revision: str | None, endpoint: str | None, token: str
     except Exception as error:  # as above
         if 400 <= status_of(error) < 500:
             raise DownloadError(f"{address} refuses {repository}: {reason_of(error)}") from error
-        return f"{address} does not answer ({reason_of(error)})"
-    return ""
+        return f"{address} does not answer ({reason_of(error)})", None
+    return "", found
+
+
+def _cached(repository: str, revision: str | None, cache_dir: str | Path | None, there: ModelInfo) -> Path | None:
+    """The snapshot in the cache, where it is of the hub's commit and whole: nothing more need be asked."""
+    folder = _in_cache(repository, revision, cache_dir)
+    wanted = {file.rfilename for file in there.siblings or ()} & set(_FILES)
+    if folder is None or folder.name != there.sha or not all((folder / name).is_file() for name in wanted):
+        return None
+    return folder
+
+
+def _in_cache(repository: str, revision: str | None, cache_dir: str | Path | None) -> Path | None:
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = snapshot_download(
+            repository, revision=revision, cache_dir=cache_dir, local_files_only=True, allow_patterns=list(_FILES)
+        )
+    except Exception:  # nothing there, or nothing that the client makes sense of
+        return None
+    return Path(folder)
 
 
 def _not_here(repository: str, revision: str | None) -> str:
@@ -156,4 +187,6 @@ def _looks_like_repository(source: ModelSource) -> bool:
 
 
 def _address(endpoint: str | None) -> str:
+    from huggingface_hub import constants
+
     return endpoint or constants.ENDPOINT

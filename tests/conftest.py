@@ -13,6 +13,8 @@ from typing import Any
 _CACHES = tempfile.mkdtemp(prefix="tars-tests-")
 atexit.register(shutil.rmtree, _CACHES, ignore_errors=True)
 os.environ |= {"HF_HOME": f"{_CACHES}/hf", "TORCH_HOME": f"{_CACHES}/torch", "HF_HUB_DISABLE_TELEMETRY": "1"}
+# A graph takes seconds to export; the tests that are about it ask for it.
+os.environ |= {"TARS_CACHE": f"{_CACHES}/tars", "TARS_ENGINE": "torch"}
 if "PYTEST_XDIST_WORKER" in os.environ:
     os.environ.setdefault("OMP_NUM_THREADS", "1")  # torch's threads spin, and would take each other's cores
 for _name in (

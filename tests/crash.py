@@ -10,6 +10,7 @@ import os
 import random
 import shutil
 import signal
+import subprocess
 import sys
 import time
 from collections.abc import Callable
@@ -17,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from tars_hub import files
+from tests.checkout import ROOT
 
 # `weights` and `config` are replaced, `run` is a sub-folder of both, and `run/state` goes.
 MINE = {"kept/diary.txt": "mine", "run/notes": "mine"}
@@ -24,6 +26,15 @@ OLD = {**MINE, "weights": "old weights", "config": "old config", "run/history": 
 FRESH = {"weights": "new weights", "config": "new config", "run/history": "new history", "run/figure": "new figure"}
 NEW = {**MINE, **FRESH}
 GONE = "run/state"
+
+
+def crash(what: str, place: Path) -> list[dict[str, Any]]:
+    """What one of these programs found."""
+    done = subprocess.run(
+        [sys.executable, "-m", "tests.crash", what, place], cwd=ROOT, check=True, capture_output=True, text=True
+    )
+    found: list[dict[str, Any]] = json.loads(done.stdout)
+    return found
 
 
 def read(folder: Path) -> dict[str, str]:
@@ -38,9 +49,21 @@ def lay(folder: Path, content: dict[str, str]) -> None:
         (folder / name).write_text(text)
 
 
+def lay_old(home: Path) -> Path:
+    """A folder that holds something, with nothing beside it."""
+    lay(home / "model", OLD)
+    return home / "model"
+
+
 def save_new(folder: Path) -> None:
     """One save, from OLD to NEW."""
     files.replace_folder(folder, lambda fresh: lay(fresh, FRESH), remove=[GONE])
+
+
+def die_in_the_middle(folder: Path) -> None:
+    """As Ctrl-C would have it."""
+    (folder / "weights").write_text("half")
+    raise KeyboardInterrupt
 
 
 def in_child(act: Callable[[], None]) -> int:
@@ -122,9 +145,11 @@ def kill_a_saving_model(folder: Path, kills: int = 60) -> list[dict[str, Any]]:
     models = two_models()
     versions = []
     lay(folder, {"training/notes": "mine"})
+    began = time.monotonic()
     for model in models:
         save_in_turn(model, folder)
         versions.append(contents(folder))
+    both = time.monotonic() - began  # it takes ten times as long on a busy machine
     found: list[dict[str, Any]] = []
     rng = random.Random(0)  # noqa: S311  # the same at every run
     for _ in range(kills):
@@ -138,7 +163,7 @@ def kill_a_saving_model(folder: Path, kills: int = 60) -> list[dict[str, Any]]:
         os.read(reading, 1)  # it is under way, however busy the machine is
         os.close(reading)
         os.close(writing)
-        time.sleep(rng.uniform(0, 0.08))
+        time.sleep(rng.uniform(0, 2 * both))
         os.kill(pid, signal.SIGKILL)
         os.waitpid(pid, 0)
         held = contents(folder)

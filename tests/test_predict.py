@@ -82,7 +82,7 @@ def test_a_stream_asks_for_no_more_than_a_batch_ahead(predictor: Predictor) -> N
             yield np.zeros((8, 8, 3), np.uint8)
 
     next(iter(predictor.stream(endless(), batch_size=4)))
-    assert asked == 4
+    assert asked == 4 + 4  # what is read while the network answers about the first
 
 
 def test_a_predictor_is_made_of_a_folder_or_an_old_file(

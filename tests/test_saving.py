@@ -21,9 +21,9 @@ from tars_hub.errors import (
     WeightsError,
 )
 from tars_hub.model import TarsClassifier
+from tests.crash import crash
 from tests.networks import answers
 from tests.small_model import CLASSES, SMALL, held, small
-from tests.test_files import crash
 
 
 @pytest.fixture

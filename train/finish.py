@@ -54,7 +54,7 @@ def finish(this: Run, keeper: Keeper) -> Report:
         TarsError: something a person can mend; the model and the state stay, and the same command goes on here.
     """
     config, progress = this.config, keeper.state.progress
-    predictor = Predictor.from_pretrained(config.output, device=this.processes.device)
+    predictor = Predictor.from_pretrained(config.output, device=this.processes.device, engine="torch", half=False)
     split = "test" if this.folder.test is not None else "val"
     found = _ask(this, predictor, this.folder.sets[split], split)
     metrics = measure(found, predictor.calibration, fitted_here=split == "val", error=config.target_error)

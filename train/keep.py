@@ -180,7 +180,7 @@ def _prove(
 ) -> dict[str, float]:
     """Ask the saved folder about real files, as anybody would, and compare with what training says of them."""
     rows = np.unique(np.linspace(0, len(positions) - 1, min(_PROVEN, len(positions))).astype(int))
-    predictor = Predictor.from_pretrained(folder, device=this.processes.device)
+    predictor = Predictor.from_pretrained(folder, device=this.processes.device, engine="torch", half=False)
     paths = [this.folder.val.paths[positions[row]] for row in rows]
     said = np.concatenate([predictor.probabilities([predictor.prepare(path)]) for path in paths])
     largest = float(np.abs(said - probabilities[rows]).max())
