@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import io
+import logging
 import os
 import sys
 from collections.abc import Callable, Sequence
@@ -15,7 +16,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import NoReturn, TypeAlias
 
-from tars_hub import cli_hub, cli_measure, cli_mirror
+from tars_hub import cli_export, cli_hub, cli_measure, cli_mirror, cli_predict
 from tars_hub.cli_flags import add_hub_flags as _add_hub_flags
 from tars_hub.cli_flags import positive as _positive
 from tars_hub.errors import TarsError, UsageError
@@ -35,6 +36,7 @@ def run() -> NoReturn:
 
 def main(arguments: Sequence[str]) -> int:
     """Run one command; returns the process's exit code. Errors are one line on standard error."""
+    _show_notes()
     try:
         if arguments[:1] == ["train"]:
             return _train(list(arguments[1:]))
@@ -52,6 +54,19 @@ def main(arguments: Sequence[str]) -> int:
         return 2
 
 
+def _show_notes() -> None:
+    """What engines have to say to who waits for them: that a graph is exported now, or why torch answers."""
+    engines = logging.getLogger("tars_hub.engines")
+    if not engines.handlers:
+        engines.addHandler(_Notes())
+        engines.setLevel(logging.INFO)
+
+
+class _Notes(logging.Handler):
+    def emit(self, record: logging.LogRecord) -> None:
+        _note(record.getMessage())
+
+
 def _one_line(error: TarsError | OSError) -> str:
     if isinstance(error, OSError) and error.filename:
         return f"{error.filename}: {error.strerror}"
@@ -60,6 +75,10 @@ def _one_line(error: TarsError | OSError) -> str:
 
 def _say(text: str) -> None:
     print(text, flush=True)
+
+
+def _note(text: str) -> None:
+    print(f"tars: {text}", file=sys.stderr)
 
 
 class _Parser(argparse.ArgumentParser):
@@ -71,10 +90,13 @@ def _parser() -> argparse.ArgumentParser:
     parser = _Parser(prog="tars", description="Train, keep and show image classifiers on your own machines.")
     parser.add_argument("--version", action="version", version=f"tars {VERSION}")
     commands = parser.add_subparsers(required=True, metavar="COMMAND", parser_class=_Parser)
-    _add_predict(commands)
+    cli_predict.add_predict(commands.add_parser("predict", help="say what is on pictures"), say=_say, note=_note)
     cli_measure.add_evaluate(commands.add_parser("evaluate", help="measure a model by labelled pictures"), say=_say)
     cli_measure.add_compare(commands.add_parser("compare", help="say which of two models is better"), say=_say)
     _add_demo(commands)
+    cli_export.add_export(
+        commands.add_parser("export", help="write a model for ONNX Runtime, torch or OpenVINO"), say=_say, note=_note
+    )
     cli_hub.add_hub(commands.add_parser("hub", help="keep models and hand them out, as huggingface.co does"), say=_say)
     cli_mirror.add_mirror(
         commands.add_parser("mirror", help="copy models from one hub to another, or to this machine"), say=_say
@@ -85,26 +107,6 @@ def _parser() -> argparse.ArgumentParser:
     listing.set_defaults(command=_backbones)
     commands.add_parser("train", help="train a classifier (`tars train --help` lists the flags)", add_help=False)
     return parser
-
-
-def _add_predict(commands: _Commands) -> None:
-    parser = commands.add_parser("predict", help="say what is on pictures")
-    parser.add_argument("model", help="model folder, repository id or checkpoint file")
-    parser.add_argument("pictures", nargs="+", type=Path, metavar="PICTURE", help="files, or folders of them")
-    parser.add_argument(
-        "--top-k", type=_positive, metavar="K", help="classes shown for each (default 1, with --json 5)"
-    )
-    parser.add_argument(
-        "--csv", type=Path, metavar="OUT", help="write a table as well: filename,index,label,prob,status,declined"
-    )
-    parser.add_argument("--json", action="store_true", help="one JSON object a line")
-    parser.add_argument(
-        "--uncalibrated", action="store_true", help="probabilities as the network gives them; never says not sure"
-    )
-    parser.add_argument("--batch-size", type=_positive, default=16, metavar="N", help="default 16")
-    parser.add_argument("--device", metavar="NAME", help="cpu, cuda … (default: a GPU where there is one)")
-    _add_hub_flags(parser)
-    parser.set_defaults(command=_predict)
 
 
 def _add_demo(commands: _Commands) -> None:
@@ -156,30 +158,6 @@ def _port(text: str) -> int:
     if _positive(text) > 65535:
         raise argparse.ArgumentTypeError(f"{text} is no port; the last is 65535")
     return int(text)
-
-
-def _predict(given: argparse.Namespace) -> int:
-    from tars_hub.listing import find_pictures
-    from tars_hub.predict import Predictor
-    from tars_hub.results import answers, csv_table, json_line, text_line
-
-    found = find_pictures(given.pictures)
-    predictor = Predictor.from_pretrained(
-        given.model,
-        device=given.device,
-        calibrated=not given.uncalibrated,
-        revision=given.revision,
-        endpoint=given.endpoint,
-        local_files_only=given.offline,
-    )
-    line, top_k = (json_line, given.top_k or 5) if given.json else (text_line, given.top_k or 1)
-    bad = 0
-    with csv_table(given.csv, predictor.config.classes, top_k) as write_row:
-        for answer in answers(predictor, found, top_k=top_k, batch_size=given.batch_size):
-            print(line(answer), flush=True)
-            write_row(answer)
-            bad += not answer.ok
-    return 1 if bad else 0
 
 
 def _answers_models(given: argparse.Namespace) -> bool:
