@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import argparse
+import socket
 from types import TracebackType
+from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
 
 from tars_hub import cli_accounts, cli_housekeeping
 from tars_hub.cli_data import Say, add_data, data_of, kept
 from tars_hub.config import printable
 from tars_hub.errors import UsageError
+
+if TYPE_CHECKING:
+    from tars_hub.server.additions import Addition
+    from tars_hub.server.hub import Hub
 
 _OWNER = "owner"
 
@@ -37,6 +43,11 @@ def _add_serve(parser: argparse.ArgumentParser, say: Say) -> None:
     parser.add_argument(
         "--owner", default=_OWNER, metavar="NAME", help="the first user, made at the first start (default: owner)"
     )
+    parser.add_argument(
+        "--predict",
+        action="store_true",
+        help="answer about pictures, too, at /api/models/OWNER/NAME/predict: each model for those who may download it",
+    )
     parser.set_defaults(command=lambda given: _serve(given, say))
 
 
@@ -58,7 +69,10 @@ def _serve(given: argparse.Namespace, say: Say) -> int:
         end_by_signals() as end,
         listening(given.host, given.port) as listener,
         opened(settings, serving=True) as hub,
-        serving(create_app(hub, names=names_of(hub, listener, given.host)), listener),
+        serving(
+            create_app(hub, additions=_additions(given, hub, listener), names=names_of(hub, listener, given.host)),
+            listener,
+        ),
     ):
         token = first_owner(hub, given.owner)
         if token is not None:
@@ -67,8 +81,21 @@ def _serve(given: argparse.Namespace, say: Say) -> int:
         elif hub.catalog.accounts.user(given.owner) is None and given.owner != _OWNER:
             say(f"--owner {given.owner} is for the first start of a hub; this one has its users")
         tell(hub, listener, say=say)
+        if given.predict:
+            say("pictures are answered at /api/models/OWNER/NAME/predict; its page /docs says how")
         end.wait()
     return 0
+
+
+def _additions(given: argparse.Namespace, hub: Hub, listener: socket.socket) -> list[Addition]:
+    if not given.predict:
+        return []
+    from tars_hub.beside import NearDoor, predicting
+    from tars_hub.hub_models import HubModels, Limits
+    from tars_hub.listening import address_of
+
+    door = NearDoor(hub, address_of(listener))
+    return [predicting(HubModels(door, "", limits=Limits.from_environment()))]
 
 
 def _address(url: str) -> str:

@@ -40,18 +40,22 @@ class HubDoor:
             ModelNotFoundError: there is none or they may not, which look the same; it has no such revision.
             DownloadError: the hub does not answer.
         """
+        place = self.place(model, revision, credentials)
+        if place.model.lower() != model.lower():
+            raise ModelNotFoundError(f"{model} is called {place.model} now.")
+        return place
+
+    def place(self, model: str, revision: str, credentials: Credentials) -> Place:
+        """As `find`; of a model that was moved it is where that lies now."""
         self._require_open(model, credentials)
         if not is_revision(revision):
-            raise _no_revision(model, revision)
+            raise no_revision(model, revision)
         # Also of a commit's id: a repository may have gone and another taken its name, without that commit.
         path = f"/api/models/{model}/revision/{quote(revision, safe='')}?expand=sha"
         status, body = self._ask(path, credentials)
         if status in _REFUSALS:
-            raise _no_revision(model, revision)
-        place = place_in(body)
-        if place.model.lower() != model.lower():
-            raise ModelNotFoundError(f"{model} is called {place.model} now.")
-        return place
+            raise no_revision(model, revision)
+        return place_in(body)
 
     def offers(self, search: str, credentials: Credentials) -> list[Offer]:
         """The models of this library that a visitor may download, changed last first.
@@ -81,7 +85,7 @@ class HubDoor:
         self._require_open(model, credentials)
         status, body = self._ask(f"/api/models/{model}/refs", credentials)
         if status in _REFUSALS:
-            raise _closed(model)
+            raise closed(model)
         return revisions_in(body)
 
     def knows(self, credentials: Credentials) -> bool:
@@ -111,7 +115,7 @@ class HubDoor:
 
     def _require_open(self, model: str, credentials: Credentials) -> None:
         if not is_model(model) or self._ask(f"/api/models/{model}/auth-check", credentials)[0] in _REFUSALS:
-            raise _closed(model)
+            raise closed(model)
 
     def _ask(self, path: str, credentials: Credentials) -> tuple[int, bytes]:
         with self._answer(path, credentials) as answer:
@@ -136,12 +140,18 @@ class HubDoor:
             connection.close()
 
 
+def sendable(credentials: Credentials) -> Credentials:
+    """Those of them that a request can carry; the rest are nobody's."""
+    kept = {name: text for name, text in vars(credentials).items() if _SENDABLE.fullmatch(text)}
+    return Credentials(**kept)
+
+
 def _headers(credentials: Credentials) -> dict[str, str]:
-    headers = {}
-    if _SENDABLE.fullmatch(credentials.token):
-        headers["Authorization"] = f"Bearer {credentials.token}"
-    if _SENDABLE.fullmatch(credentials.session):
-        headers["Cookie"] = f"{SESSION_COOKIE}={credentials.session}"
+    carried, headers = sendable(credentials), {}
+    if carried.token:
+        headers["Authorization"] = f"Bearer {carried.token}"
+    if carried.session:
+        headers["Cookie"] = f"{SESSION_COOKIE}={carried.session}"
     return headers
 
 
@@ -162,12 +172,13 @@ def _check_status(status: int) -> None:
         raise DownloadError(f"The hub answers with status {status}; try again in a moment.")
 
 
-def _closed(model: str) -> ModelNotFoundError:
+def closed(model: str) -> ModelNotFoundError:
     """One sentence for what is not there and what is somebody else's: nobody learns which."""
     return ModelNotFoundError(f"There is no model {shown_name(model)} here, or it is not open to you.")
 
 
-def _no_revision(model: str, revision: str) -> ModelNotFoundError:
+def no_revision(model: str, revision: str) -> ModelNotFoundError:
+    """A model that is open has nothing of this name."""
     return ModelNotFoundError(f"{model} has no revision {shown_name(revision)}.")
 
 

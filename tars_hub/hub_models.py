@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import os
 from collections.abc import Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from weakref import finalize
 
-from tars_hub.config import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME
+from tars_hub.config import CARD_NAME, CONFIG_NAME, WEIGHTS_NAME, ModelConfig
 from tars_hub.errors import DownloadError, ModelError
 from tars_hub.exhibits import Credentials, Exhibit, Offer, Wanted, measured_of
 from tars_hub.hub_answers import MAIN, Place
 from tars_hub.hub_door import HubDoor
 from tars_hub.limits import from_environment
-from tars_hub.memory import give_back, memory_for, memory_of
+from tars_hub.memory import give_back, memory_for
 from tars_hub.predict import Predictor
+from tars_hub.private_folder import private_folder
 from tars_hub.shelf import Shelf, Take
 
 _CARD_BYTES = 1 << 20  # a longer one is left out
@@ -52,20 +55,26 @@ class Limits:
 class HubModels:
     """The models of a hub, as `exhibits.Models` has them."""
 
-    def __init__(self, url: str, default: str, *, device: str | None = None, limits: Limits | None = None) -> None:
+    def __init__(
+        self, hub: str | HubDoor, default: str, *, device: str | None = None, limits: Limits | None = None
+    ) -> None:
         """
         Args:
-            url: the hub's, as `HubDoor` takes it.
+            hub: its address, as `HubDoor` takes it, or its door.
             default: id of the model for visitors who name none.
         """
-        self._door = HubDoor(url)
+        self._door = HubDoor(hub) if isinstance(hub, str) else hub
         self._default = default
         self._device = device
         self._limits = limits or Limits()
+        room = ExitStack()
+        # Not below the folder of visitors' pictures, out of which files are served.
+        self._pulled = room.enter_context(private_folder("tars-models-"))
+        finalize(self, room.close)
         self._shelf: Shelf[Place, Exhibit] = Shelf(
             self._limits.models,
             room=self._limits.memory_bytes,
-            size_of=lambda exhibit: memory_of(exhibit.predictor.model),
+            size_of=lambda exhibit: exhibit.predictor.memory_bytes,
         )
 
     @property
@@ -92,18 +101,22 @@ class HubModels:
         return self._door.knows(credentials)
 
     def _load(self, place: Place, credentials: Credentials, take: Take) -> Exhibit:
-        # Not below the folder of visitors' pictures, out of which files are served.
-        with TemporaryDirectory(prefix="tars-pull-", ignore_cleanup_errors=True) as temporary:
-            folder = Path(temporary)
-            try:
-                self._fetch(place, folder, credentials)
-                take(self._within_memory(memory_for(folder / WEIGHTS_NAME)))
-                give_back()
-                predictor = Predictor.from_pretrained(folder, device=self._device)
-                self._check(predictor)
-            except ModelError as error:
-                reason = str(error).replace(f"{folder}{os.sep}", "").rstrip(".")
-                raise ModelError(f"{place.model} cannot be shown: {reason}.") from error
+        kept = TemporaryDirectory(dir=self._pulled, ignore_cleanup_errors=True)
+        folder = Path(kept.name)
+        try:
+            self._fetch(place, folder, credentials)
+            self._check(ModelConfig.load(folder / CONFIG_NAME))
+            take(self._within_memory(memory_for(folder / WEIGHTS_NAME)))
+            give_back()
+            predictor = Predictor.from_pretrained(folder, device=self._device)
+            self._within_memory(predictor.memory_bytes)
+        except BaseException as error:
+            kept.cleanup()
+            if not isinstance(error, ModelError):
+                raise
+            reason = str(error).replace(f"{folder}{os.sep}", "").rstrip(".")
+            raise ModelError(f"{place.model} cannot be shown: {reason}.") from error
+        _keep_while_needed(kept, predictor)
         return Exhibit(
             predictor=predictor,
             name=place.model,
@@ -122,14 +135,14 @@ class HubModels:
         except (ModelError, DownloadError):
             (folder / CARD_NAME).unlink(missing_ok=True)  # a model without a card is a model
 
-    def _check(self, predictor: Predictor) -> None:
-        side = predictor.config.preprocess.crop_size
+    def _check(self, config: ModelConfig) -> None:
+        """Before it is loaded, which may take long."""
+        side = config.preprocess.crop_size
         if side > self._limits.side_px:
             raise ModelError(f"its network sees {side} px, and up to {self._limits.side_px} are shown here")
-        longest = max(map(len, predictor.config.classes))
+        longest = max(map(len, config.classes))
         if longest > _NAME_LETTERS:
             raise ModelError(f"the name of a class has {longest:,} letters, and up to {_NAME_LETTERS} are shown here")
-        self._within_memory(memory_of(predictor.model))
 
     def _within_memory(self, size: int) -> int:
         most = self._limits.memory_bytes
@@ -138,6 +151,14 @@ class HubModels:
                 f"its network takes {_mib(size):,.0f} MiB of memory, and there are {_mib(most):,.0f} for models here"
             )
         return size
+
+
+def _keep_while_needed(kept: TemporaryDirectory[str], predictor: Predictor) -> None:
+    """torch has read all it needs; beside another engine the model is read when somebody asks where it looked."""
+    if predictor.engine.name == "torch":
+        kept.cleanup()
+    else:
+        finalize(predictor, kept.cleanup)
 
 
 def _mib(size: int) -> float:

@@ -1,7 +1,7 @@
 """Hub and page in one process, on one port: where the model side and the server side meet, over HTTP.
 
 The default model is pushed to the hub with the stock client. The page shows it, and any other model of the hub, by
-asking the hub for it with its visitor's own credentials: this process knows nothing that a visitor may not.
+asking the hub for it with its visitor's own credentials: the page knows nothing that a visitor may not.
 """
 
 from __future__ import annotations
@@ -16,6 +16,8 @@ from pathlib import Path
 from huggingface_hub.utils import logging as client_logging
 from huggingface_hub.utils.tqdm import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
 
+from tars_hub.admission import Admission
+from tars_hub.beside import NearDoor, predicting
 from tars_hub.demo import Options, Say, digits_model, page_builder
 from tars_hub.errors import ModelError, UsageError
 from tars_hub.exhibits import Credentials, Wanted
@@ -60,15 +62,22 @@ def _serve(hub: Hub, trained: Path, options: Options, shown: PageLimits, say: Sa
     with ExitStack() as stack:
         stack.enter_context(page_environment(host=options.host))
         listener = stack.enter_context(listening(options.host, options.port))
-        app = create_app(hub, mounts=[(PAGE, mount)], names=names_of(hub, listener, options.host))
-        loop = stack.enter_context(serving(app, listener))
         name, token = _owners(hub, say)
         url, model = address_of(listener), f"{name}/{_MODEL}"
+        models = HubModels(NearDoor(hub, url), model, device=options.device, limits=shown)
+        admission = Admission()
+        app = create_app(
+            hub,
+            mounts=[(PAGE, mount)],
+            additions=[predicting(models, admission)],
+            names=names_of(hub, listener, options.host),
+        )
+        loop = stack.enter_context(serving(app, listener))
         push(trained, model, url, token)
-        models = HubModels(url, model, device=options.device, limits=shown)
         with suppress(ModelError):  # who renamed it will be told so on the page
             models.exhibit(Wanted(), Credentials(token=token))  # so that the first visitor need not wait
-        stack.enter_context(mount.showing(page_builder(options, models), loop, models=models, mcp=options.mcp))
+        build = page_builder(options, models)
+        stack.enter_context(mount.showing(build, loop, models=models, mcp=options.mcp, admission=admission))
         say(f"{model} answers at {url}{PAGE}")
         tell(hub, listener, say=say)
         if options.open_browser:

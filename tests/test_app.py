@@ -155,6 +155,13 @@ def test_readmes_other_commands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     done = [sys.executable, *predict[1:-1], "DIR/val"]
     answers = subprocess.run(done, cwd=checkout, env=environment, check=True, capture_output=True, text=True)
     assert answers.stdout.count("\n") == 12
+    for title in ("Folders of pictures", "For other programs"):
+        lines = README.split(f"### {title}")[1].split("```sh\n")[1].split("```")[0]
+        lines = lines.replace("python ", f"{sys.executable} ").replace("PICTURES", "DIR/val").replace("*.jpg", "*.png")
+        lines = lines.replace("--int8", "--int8 --max-loss 100 --output int8")  # of twelve pictures one is eight points
+        subprocess.run(["bash", "-euo", "pipefail", "-c", lines], cwd=checkout, env=environment, check=True)
+    assert (checkout / "answers.csv").read_text().count("\n") == 13
+    assert {path.name for path in (checkout / "checkpoint-onnx").iterdir()} >= {"model.onnx", "export.json"}
     picture = next((checkout / "DIR" / "val").rglob("*.png"))
     (checkout / "picture.jpg").write_bytes(picture.read_bytes())
     python = README.split("```python")[1].split("```")[0]

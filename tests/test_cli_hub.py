@@ -7,10 +7,13 @@ import re
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
+import httpx
 import pytest
+from huggingface_hub import HfApi
 
 from tars_hub.cli import main
 from tars_hub.server.rules.tokens import caller_of
@@ -18,6 +21,7 @@ from tars_hub.server.settings import Settings
 from tars_hub.server.start import first_owner, opened
 from tests.checkout import ROOT
 from tests.server.hubs import served
+from tests.small_model import CLASSES, small
 
 Said = pytest.CaptureFixture[str]
 
@@ -103,6 +107,22 @@ class TestServe:
         with served(environment={"TARS_HUB_DATA": str(tmp_path / "named")}) as hub:
             assert hub.get("/health").status_code == 200
         assert (tmp_path / "named" / "owner-token").exists()
+
+    def test_asked_to_it_answers_about_pictures(self, tmp_path: Path) -> None:
+        data, model = tmp_path / "data", tmp_path / "model"
+        small().save_pretrained(model)
+        with served("--data", str(data), "--predict") as hub:
+            token = (data / "owner-token").read_text().strip()
+            HfApi(endpoint=hub.url, token=token).create_repo("owner/m", private=True)
+            HfApi(endpoint=hub.url, token=token).upload_folder(repo_id="owner/m", folder_path=model)
+            assert "/api/models/{namespace}/{name}/predict" in hub.get("/openapi.json").json()["paths"]
+            ask = partial(httpx.post, f"{hub.url}/api/models/owner/m/predict", timeout=60, trust_env=False)
+            picture = b"P6 2 2 255 " + bytes(range(12))
+            assert ask(content=picture).status_code == 404
+            answer = ask(content=picture, headers={"Authorization": f"Bearer {token}"})
+            assert answer.json()["label"] in CLASSES
+            assert "pictures are answered at /api/models/OWNER/NAME/predict" in hub.said()
+            assert "Traceback" not in hub.said()
 
     def test_two_hubs_do_not_share_a_folder(self, tmp_path: Path, capsys: Said) -> None:
         with served("--data", str(tmp_path)):

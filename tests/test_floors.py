@@ -14,7 +14,8 @@ ROOT = Path(__file__).resolve().parent.parent
 # A file may import from floors below its own. Folders count as their files: tars_hub.ui.page is of tars_hub.ui.
 FLOORS = [
     {"tars_hub", "tars_hub.errors", "tars_hub.refusals", "tars_hub.version"},
-    {"tars_hub.limits", "tars_hub.listening", "tars_hub.memory"},
+    {"tars_hub.limits", "tars_hub.listening", "tars_hub.memory", "tars_hub.private_folder", "tars_hub.bodies"},
+    {"tars_hub.admission", "tars_hub.responses"},
     {"tars_hub.config", "tars_hub.files", "tars_hub.quiet", "tars_hub.containers", "tars_hub.training"},
     {"tars_hub.card_text", "tars_hub.cli_flags", "tars_hub.lettering"},
     {
@@ -32,14 +33,17 @@ FLOORS = [
     {"tars_hub.decode", "tars_hub.legacy"},
     {"tars_hub.pillow", "tars_hub.loading"},
     {"tars_hub.preprocess"},
-    {"tars_hub.predict", "tars_hub.listing", "tars_hub.labelled"},
+    {"tars_hub.engines", "tars_hub.listing", "tars_hub.labelled", "tars_hub.pipeline"},
+    {"tars_hub.predict"},
     {"tars_hub.batching"},
-    {"tars_hub.results", "tars_hub.evaluation", "tars_hub.exhibits", "tars_hub.explain", "tars_hub.shelf"},
-    {"tars_hub.ui", "tars_hub.hub_answers"},
+    {"tars_hub.answers", "tars_hub.evaluation", "tars_hub.exhibits", "tars_hub.explain", "tars_hub.shelf"},
+    {"tars_hub.questions", "tars_hub.http_described"},
+    {"tars_hub.ui", "tars_hub.hub_answers", "tars_hub.http"},
     {"tars_hub.hub_door"},
     {"tars_hub.metrics", "tars_hub.hub_models"},
     {"tars_hub.compare", "tars_hub.report"},
-    {"tars_hub.demo", "tars_hub.cli_measure", "tars_hub.cli_mirror"},
+    {"tars_hub.export"},
+    {"tars_hub.demo", "tars_hub.cli_export", "tars_hub.cli_measure", "tars_hub.cli_mirror", "tars_hub.cli_predict"},
     # The hub stands beside the model side, on the project's errors, limits and way to listen; they meet above both.
     {
         "tars_hub.server",
@@ -54,6 +58,7 @@ FLOORS = [
         "tars_hub.server.blobs",
         "tars_hub.server.catalog",
         "tars_hub.server.called",
+        "tars_hub.server.additions",
         "tars_hub.server.cards",
         "tars_hub.server.gitobjects",
         "tars_hub.server.names",
@@ -71,6 +76,7 @@ FLOORS = [
     {"tars_hub.server.app", "tars_hub.server.serve"},
     {"tars_hub.cli_data"},
     {"tars_hub.cli_accounts", "tars_hub.cli_housekeeping"},
+    {"tars_hub.beside"},
     {"tars_hub.together", "tars_hub.cli_hub"},
     {"tars_hub.cli"},
     {"tars_hub.__main__", "app"},
@@ -102,8 +108,11 @@ FLOORS = [
 ]
 # Rooms of several files, which may import each other.
 ROOMS = {
+    "tars_hub.answers",
     "tars_hub.ui",
     "tars_hub.containers",
+    "tars_hub.engines",
+    "tars_hub.export",
     "tars_hub.mirror",
     *(f"tars_hub.server.{name}" for name in ("blobs", "catalog", "pages", "records", "routes", "rules", "wire", "xet")),
 }

@@ -133,13 +133,16 @@ class TestServing:
     ) -> None:
         monkeypatch.setattr("tars_hub.listening._GRACE_S", 0.3)
         with listening(HOST, 0) as listener, ExitStack() as server:
+            begun = time.monotonic()
             server.enter_context(serving(_app, listener))
             with httpx.stream("GET", f"{address_of(listener)}/ever", timeout=WITHIN_S) as answer:
                 pieces = answer.iter_raw()
                 next(pieces)
                 started = time.monotonic()
                 server.close()
-                assert time.monotonic() - started < 10  # 0.4 on a machine that does nothing else
+                assert time.monotonic() - started < max(
+                    2, 20 * (started - begun)
+                )  # a busy machine is slow to begin, too
                 with pytest.raises(httpx.RemoteProtocolError):
                     list(pieces)
         assert caplog.text == ""

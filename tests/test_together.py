@@ -98,6 +98,14 @@ class TestOnePort:
         redirect = served.get("/demo")
         assert (redirect.status_code, redirect.headers["location"]) == (307, "/demo/")
 
+    def test_the_page_and_the_hub_answer_alike(self, served: Served, page: str, tmp_path: Path) -> None:
+        picture = pictures.save(tmp_path / "leaf.png", "green").read_bytes()
+        asked: dict[str, Any] = {"content": picture, "timeout": WITHIN_S, "trust_env": False}
+        answer = httpx.post(f"{served.url}/api/models/owner/digits/predict", **asked).json()
+        assert answer["top"] == httpx.post(f"{page}classify", **asked).json()
+        assert answer["commit"] == served.get("/api/models/owner/digits").json()["sha"]
+        assert served.get("/docs").text.count("<code>/api/models/{namespace}/{name}/predict</code>") == 1
+
     def test_it_says_where_both_are_and_how_to_push(self, served: Served, home: Path) -> None:
         lines = served.said().splitlines()
         assert f"owner/digits answers at {served.url}/demo" in lines
@@ -186,7 +194,7 @@ WANTED = [
 class TestAttacker:
     @pytest.fixture
     def uploads(self, home: Path) -> Path:
-        (folder,) = [path for path in (home / "tmp").iterdir() if path.is_dir()]
+        (folder,) = [path for path in (home / "tmp").glob("tars-uploads-*") if path.is_dir()]
         return folder
 
     @pytest.fixture(params=WANTED)

@@ -26,12 +26,10 @@ From a question to its answer:
 
 Around all of it:
 
-    bodies        what visitors send, read within limits
-    intake        the same before Gradio's own routes
+    intake        what visitors send to Gradio's own routes, read within limits
     mount         the page as an app: which routes are open, and to whom
     serve         Gradio's environment, the server, and its end
-    uploads       the private folder that visitors' pictures lie in while the page runs
 
-Gradio takes seconds to import: `header`, `answer`, `looked`, `bodies`, `intake`, `mount`, `serve` and `uploads` leave
+Gradio takes seconds to import: `header`, `answer`, `looked`, `intake`, `mount` and `serve` leave
 that to whoever shows a page.
 """

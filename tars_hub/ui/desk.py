@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import logging
-import os
-import re
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import count
 from math import isfinite
-from threading import BoundedSemaphore
 from time import perf_counter
 from typing import TypeAlias
 from urllib.parse import quote
@@ -17,33 +14,30 @@ from urllib.parse import quote
 import gradio as gr
 from starlette.requests import Request
 
-from tars_hub.errors import PictureError, TarsError
-from tars_hub.exhibits import SESSION_COOKIE, Credentials, Exhibit, Models, Wanted
+from tars_hub import questions
+from tars_hub.errors import TarsError
+from tars_hub.exhibits import Credentials, Exhibit, Models, Wanted
 from tars_hub.predict import DEFAULT_TOP_K, Prediction
+from tars_hub.responses import FAILED
 from tars_hub.samples import Pixels
 from tars_hub.ui.answer import Facts, answer_card
 from tars_hub.ui.inputs import Upload
 
 MAX_SHOWN = 10
-FAILED = "The model failed on this picture; the server's log says why."
 Asker: TypeAlias = gr.Request | Request  # by Gradio's queue, or by plain HTTP
-_COOKIE = re.compile(rf"(?:^|;)\s*{SESSION_COOKIE}=([^;\s]*)")
 
-# Each core reads one, and no more than eight: a picture of 200 megapixels takes 600 MB while it is read.
-_READING = BoundedSemaphore(min(8, os.cpu_count() or 1))
 _RUNS = count(1)
 _log = logging.getLogger(__name__)
 
 
-@dataclass
-class Desk:
-    """
-    Attributes:
-        runs: numbers the answers, over all visitors and all ways to ask.
-    """
+def next_run() -> int:
+    """The number of an answer, over all visitors and all ways to ask."""
+    return next(_RUNS)
 
+
+@dataclass(frozen=True)
+class Desk:
     models: Models
-    runs: count[int] = field(default_factory=lambda: _RUNS)
 
     def card(
         self,
@@ -66,7 +60,7 @@ class Desk:
         self, find: Callable[[], Exhibit], upload: Upload | None, shown: float | None, *, explains: bool = False
     ) -> str:
         """As `card`, about the model that `find` gives or says why it does not."""
-        run = next(self.runs)
+        run = next_run()
         if upload is None:
             return answer_card(None, run=run)
         try:
@@ -94,17 +88,8 @@ def answer_of(exhibit: Exhibit, upload: Upload, top_k: int) -> tuple[Prediction,
 
 
 def prepared(exhibit: Exhibit, upload: Upload) -> tuple[Pixels, float]:
-    """(S, S, 3) uint8 as the network sees it, and how long that took, in milliseconds. Few are read at once.
-
-    Raises:
-        PictureError: as `answer_of`.
-    """
-    with _READING:
-        started = perf_counter()
-        try:
-            return exhibit.predictor.prepare(upload.picture), 1000 * (perf_counter() - started)
-        except PictureError as error:
-            raise PictureError(upload.name, error.reason) from error
+    """As `questions.prepared`, about what a visitor handed in."""
+    return questions.prepared(exhibit, upload.picture, upload.name)
 
 
 def answer_about(exhibit: Exhibit, pixels: Pixels, prepare_ms: float, top_k: int) -> tuple[Prediction, Facts]:
@@ -138,10 +123,4 @@ def _wanted(request: Asker) -> Wanted:
 
 
 def credentials_of(request: Asker) -> Credentials:
-    headers = request.headers
-    kind, _, token = headers.get("authorization", "").partition(" ")
-    sessions = _COOKIE.findall(headers.get("cookie", ""))
-    return Credentials(
-        token=token.strip() if kind.lower() == "bearer" else "",
-        session=sessions[-1] if sessions else "",  # of several the last, as the hub reads them
-    )
+    return questions.credentials_in(request.headers)

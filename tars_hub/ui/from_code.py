@@ -53,7 +53,8 @@ def _section(piece: _Piece) -> str:
     return (
         f'<section data-piece="{piece.name}" hidden><h2>{title}</h2><p>{piece.said}</p><div class="tars-lines">'
         f'<pre tabindex="0" role="region" aria-label="Lines: {title}"></pre>'
-        f'<button type="button"><span>Copy</span><span class="tars-spoken"> lines: {title}</span></button>'
+        f'<button type="button" class="tars-pill"><span>Copy</span>'
+        f'<span class="tars-spoken"> lines: {title}</span></button>'
         '<span class="tars-spoken" role="status"></span></div></section>'
     )
 

@@ -1,4 +1,4 @@
-// Below `asking.js`. One frame is on its way at a time; the next is taken when the answer is there.
+// Below `asking.js` and `answer.js`. One frame is on its way at a time; the next is taken when the answer is there.
 const SIDE_PX = 640; // of a frame's longer side: models look at less
 const QUALITY = 0.85;
 const UNSEEN_MS = 5 * 60_000; // without a sign of the visitor the camera goes off
@@ -51,12 +51,7 @@ const off = (why = OFF) => {
 
 const show = (card) => part(".tars-answer").replaceWith(card);
 
-const showSentence = (sentence) => {
-  const card = blankCard.cloneNode(true);
-  card.dataset.state = "error";
-  card.querySelector(".tars-note").textContent = sentence;
-  show(card);
-};
+const showSentence = (sentence) => show(cardSaying(blankCard, sentence));
 
 // A screen reader hears a class when it changes, not each frame's card.
 const speak = (card) => {

@@ -15,7 +15,7 @@ def live_room() -> gr.HTML:
     """
     return gr.HTML(
         html_template=_HTML.replace("CARD", answer_card(None, run=0)),
-        js_on_load=script("asking") + script("live"),
+        js_on_load=script("asking") + script("answer") + script("live"),
         apply_default_css=False,
         elem_classes="tars-live-room",
     )

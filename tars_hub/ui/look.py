@@ -7,7 +7,7 @@ from typing import Any
 
 import gradio as gr
 
-from tars_hub.ui.bodies import MAX_BYTES
+from tars_hub.bodies import MAX_BYTES
 
 _HERE = Path(__file__).parent
 _STYLE = _HERE / "style.css"  # what the others stand on

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import gradio as gr
 
+from tars_hub.bodies import MAX_BYTES
 from tars_hub.preprocess import PICTURE_SUFFIXES
-from tars_hub.ui.bodies import MAX_BYTES
 from tars_hub.ui.look import script
 
 _SCRIPTS = ("asking", "numbers", "many_files", "many_rows", "many_asking", "many_table", "many_csv", "many")

@@ -24,11 +24,12 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import Response
 from starlette.types import Message
 
+from tars_hub.bodies import RefusedError
 from tars_hub.errors import PictureError, TarsError
 from tars_hub.exhibits import Exhibit
 from tars_hub.predict import Prediction
-from tars_hub.ui.bodies import RefusedError
-from tars_hub.ui.desk import FAILED, MAX_SHOWN, answer_of
+from tars_hub.responses import FAILED
+from tars_hub.ui.desk import MAX_SHOWN, answer_of
 from tars_hub.ui.inputs import Upload
 from tars_hub.version import VERSION
 

@@ -10,18 +10,18 @@ from pathlib import Path
 from shutil import disk_usage
 from typing import TYPE_CHECKING, Any
 
+from tars_hub.bodies import MAX_BYTES, RETRY_S, RefusedError, of_another_length, of_another_site
 from tars_hub.listening import called, is_called
-from tars_hub.ui.bodies import MAX_BYTES, RefusedError
 from tars_hub.ui.intake import Intake
 
 if TYPE_CHECKING:
     import gradio as gr
     from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+    from tars_hub.admission import Admission
     from tars_hub.exhibits import Models
     from tars_hub.ui.plain import Plain
 
-_RETRY_S = 2
 _MISLED = (
     "This page listens on its own machine alone, and is not called {!r}; "
     "started with --host 0.0.0.0 it answers to others, by any name.\n"
@@ -75,7 +75,7 @@ class PageMount:
         if self._names is not None and not is_called(host, self._names):
             await _answer(send, 421, _MISLED.format(called(host)[:100]).encode())
         elif self._app is None:
-            again = str(_RETRY_S).encode()  # browsers ask again by themselves for the second header alone
+            again = str(RETRY_S).encode()  # browsers ask again by themselves for the second header alone
             await _answer(send, 503, _NOT_YET, (b"retry-after", again), (b"refresh", again))
         elif not inner:
             await _answer(send, 307, b"", (b"location", f"{self.path}/".encode()))
@@ -100,17 +100,13 @@ class PageMount:
 
     def _refusal(self, inner: str, headers: Mapping[bytes, bytes]) -> tuple[int, str] | None:
         """Why what a visitor sends is not taken, as a status and a sentence: Gradio would take any number of bytes."""
-        if _is_of_another_site(headers):
-            # One at another port of this host would have the visitor's cookie sent along, and Gradio gives the
-            # answer to whoever knows the session's name, which is in the question.
-            return 403, "A page of another site asks for this."
-        length = headers.get(b"content-length", b"")
-        if not length.isdigit():
-            return 411, "Say how long it is: Content-Length."
+        if refusal := of_another_site(headers):
+            return refusal
         is_file = inner.startswith(_UPLOAD)
         is_plain = self._plain is not None and self._plain.has(inner)
-        if len(length) > 18 or int(length) > (MAX_BYTES if is_plain else _FILE_BYTES if is_file else _QUESTION_BYTES):
-            return 413, f"It is too large; up to {MAX_BYTES >> 20} MiB are taken."
+        most = MAX_BYTES if is_plain else _FILE_BYTES if is_file else _QUESTION_BYTES
+        if refusal := of_another_length(headers, most):
+            return refusal
         if is_file and disk_usage(self._uploads).free < _SPARE_BYTES:
             return 507, "There is no room for pictures just now."
         return None
@@ -123,18 +119,20 @@ class PageMount:
         *,
         models: Models | None = None,
         mcp: bool = False,
+        admission: Admission | None = None,
     ) -> Iterator[None]:
         """Show a page while the `with` block runs, which stands within a `page_environment`.
 
         Args:
             build, models, mcp: as `page_server` takes them.
             loop: the server's, which runs in another thread.
+            admission: as `Plain` takes it.
         """
         page = build()
         app, gradio_app = _mounted(page, self.path)
         begun: Future[None] = Future()
         end = asyncio.Event()
-        plain = _plain(models, mcp=mcp)
+        plain = _plain(models, mcp, admission)
         life = asyncio.run_coroutine_threadsafe(_live(app, plain, begun, end), loop)
         begun.result()
         self._uploads = gradio_app.uploaded_file_dir
@@ -151,13 +149,13 @@ class PageMount:
             life.result()
 
 
-def _plain(models: Models | None, *, mcp: bool) -> Plain | None:
+def _plain(models: Models | None, mcp: bool, admission: Admission | None) -> Plain | None:
     if models is None:
         return None
     from tars_hub.ui.desk import Desk  # imports gradio, whose settings stand by now
     from tars_hub.ui.plain import Plain
 
-    return Plain(Desk(models), mcp=mcp)
+    return Plain(Desk(models), mcp=mcp, admission=admission)
 
 
 def _own(scope: Scope) -> Scope:
@@ -177,16 +175,6 @@ def _is_open(inner: str) -> bool:
     if prefix or not asked:
         return inner in _PAGE or inner.startswith(_FOLDERS)
     return any(asked.rstrip("/") == name or (name.endswith("/") and asked.startswith(name)) for name in _API)
-
-
-def _is_of_another_site(headers: Mapping[bytes, bytes]) -> bool:
-    """Whether a browser says so; on plain http, but for localhost, it says only where a question comes from."""
-    site = headers.get(b"sec-fetch-site")
-    if site is not None:
-        return site not in (b"same-origin", b"none")
-    origin = headers.get(b"origin")
-    here = [headers.get(name, b"").lower() for name in (b"host", b"x-forwarded-host")]
-    return origin is not None and origin.lower().partition(b"://")[2] not in filter(None, here)
 
 
 def _headers(scope: Scope) -> Mapping[bytes, bytes]:
@@ -243,7 +231,7 @@ def _calm(send: Send) -> Send:
         nonlocal is_full
         if message["type"] == "http.response.start" and message["status"] == 503:
             is_full = True
-            retry = (b"retry-after", str(_RETRY_S).encode())
+            retry = (b"retry-after", str(RETRY_S).encode())
             headers = [(b"content-type", b"application/json"), (b"content-length", str(len(_FULL)).encode()), retry]
             message = {**message, "headers": headers}
         elif is_full:

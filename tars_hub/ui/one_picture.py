@@ -11,7 +11,7 @@ import gradio as gr
 
 from tars_hub.ui.answer import answer_card
 from tars_hub.ui.desk import Desk
-from tars_hub.ui.explaining import Explaining
+from tars_hub.ui.explaining import explained
 from tars_hub.ui.inputs import DrawingPad, PictureBox, Upload, example_strip
 from tars_hub.ui.look import script
 from tars_hub.ui.looked import looked_card
@@ -94,7 +94,7 @@ def _box() -> PictureBox:
 
 def _answer_parts() -> tuple[gr.HTML, gr.Checkbox, gr.HTML]:
     plain: dict[str, Any] = {"apply_default_css": False}
-    scripts = script("card") + script("trouble")
+    scripts = script("card") + script("answer") + script("trouble")
     card = gr.HTML(answer_card(None, run=0), js_on_load=scripts, elem_classes="tars-card", **plain)
     looks = gr.Checkbox(False, label="Show where the model looked", container=False, elem_classes="tars-looks")
     looked = gr.HTML(looked_card(None, run=0), js_on_load=script("looked"), elem_classes="tars-looked", **plain)
@@ -126,17 +126,16 @@ class _Room:
 
     def explain(self, looks: gr.Checkbox, looked: gr.HTML) -> None:
         """A press on a class shows what speaks for it; with the box ticked, each new answer shows it of its first."""
-        explaining = Explaining(self.desk)
 
         def look(
             picture: Upload | None, pad: Upload | None, way: str, key: str, ticked: bool, request: gr.Request
         ) -> str:
-            return explaining.card(_meant(picture, pad, way) if ticked else None, "", key, request)
+            return explained(self.desk, _meant(picture, pad, way) if ticked else None, "", key, request)
 
         def press(
             picture: Upload | None, pad: Upload | None, way: str, key: str, event: gr.EventData, request: gr.Request
         ) -> tuple[bool, str]:
-            return True, explaining.card(_meant(picture, pad, way), str(event.label), key, request)
+            return True, explained(self.desk, _meant(picture, pad, way), str(event.label), key, request)
 
         options = {**_EXPLAIN, **QUIET, "trigger_mode": "always_last"}
         for listen in (looks.input, self.card.answered):

@@ -4,21 +4,18 @@ from __future__ import annotations
 
 import json
 from dataclasses import asdict
-from itertools import count
 from threading import BoundedSemaphore
 from typing import Any
 
 import gradio as gr
 from starlette.requests import Request
 
-from tars_hub.ui.bodies import RefusedError, too_much
-from tars_hub.ui.desk import Desk, credentials_of
+from tars_hub.bodies import too_much
+from tars_hub.ui.desk import Desk, credentials_of, next_run
 from tars_hub.ui.look import script
 
 _ASKING = BoundedSemaphore(8)  # lists that are asked of the hub at the same time
-_RETRY_S = 2
 _LONGEST = 200  # letters; no model's id has as many
-_RUNS = count(1)
 
 
 def picker() -> gr.HTML:
@@ -51,14 +48,12 @@ def offered(desk: Desk, request: Request) -> list[Any]:
     """The answer to `GET models`: what the visitor may open, or the revisions of `?model=`; `?search=` narrows.
 
     Raises:
-        RefusedError: a page of another site asks, or too many ask at once.
+        RefusedError: too many ask at once.
         TarsError: as `exhibits.Models`.
     """
-    if request.headers.get("sec-fetch-site", "none") not in ("same-origin", "none"):
-        raise RefusedError(403, "A page of another site asks for this.")
     model, search = (request.query_params.get(name, "")[:_LONGEST] for name in ("model", "search"))
     if not _ASKING.acquire(blocking=False):
-        raise too_much("Many people are looking for models just now; try again soon.", retry_s=_RETRY_S)
+        raise too_much("Many people are looking for models just now; try again soon.")
     try:
         if model:
             return list(desk.models.revisions(model, credentials_of(request)))
@@ -69,7 +64,7 @@ def offered(desk: Desk, request: Request) -> list[Any]:
 
 def _value(**said: str) -> str:
     """Never the same twice: the browser hears of changes alone."""
-    return json.dumps({**said, "run": next(_RUNS)})
+    return json.dumps({**said, "run": next_run()})
 
 
 _HTML = """\
@@ -90,7 +85,7 @@ _HTML = """\
     </div>
     <div class="tars-picker-revisions" hidden>
       <div class="tars-picker-back">
-        <button type="button" aria-label="Back to all models">Back</button>
+        <button type="button" class="tars-pill" aria-label="Back to all models">Back</button>
         <span></span>
       </div>
       <ul role="listbox" aria-label="Revisions" tabindex="0"></ul>

@@ -14,13 +14,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, NoReturn
 
 from tars_hub.listening import address_of, listening, names_here, serving
+from tars_hub.private_folder import private_folder
 from tars_hub.ui.mount import PageMount
-from tars_hub.ui.uploads import upload_folder
 
 if TYPE_CHECKING:
     import gradio as gr
 
     from tars_hub.exhibits import Models
+
+_UPLOADS = "tars-uploads-"
 
 
 @contextmanager
@@ -32,7 +34,7 @@ def page_environment(*, host: str = "127.0.0.1", uploads: Path | None = None) ->
     Args:
         uploads: as `page_server` takes it.
     """
-    with _signals_exit(), upload_folder(uploads) as folder, _environment(_gradio_settings(folder, host)):
+    with _signals_exit(), private_folder(_UPLOADS, uploads) as folder, _environment(_gradio_settings(folder, host)):
         yield
 
 

@@ -1,5 +1,4 @@
-
-// Where a question is not answered, because too many wait, the server is gone or was started anew, the card says so:
+// Below `answer.js`. Where a question is not answered, because too many wait, the server is gone or was started anew, the card says so:
 // else the old answer would stand there as if it were the new picture's. Gradio only shows a note, or nothing.
 const trouble = {
   busy: "Too many pictures are waiting just now. Give it again in a moment.",
@@ -7,7 +6,8 @@ const trouble = {
   anew: "The server was started anew, and knows nothing of this picture. Give it again.",
 };
 const lookAgainMs = 4000;
-const asked = window.fetch;
+const blankCard = element.querySelector(".tars-answer").cloneNode(true);
+const fetched = window.fetch;
 let pending = 0; // the number of the question that has no answer yet
 let questions = 0;
 
@@ -26,17 +26,16 @@ const bodyOf = (options) => {
 };
 const say = (sentence) => {
   pending = 0;
-  props.value =
-    `<section class="tars-answer" aria-label="Answer" data-state="error" data-run="trouble-${questions}">` +
-    `<div class="tars-said" aria-live="polite" aria-atomic="true"><p class="tars-note">${sentence}</p></div>` +
-    `<ol class="tars-bars"></ol><p class="tars-facts"></p></section>`;
+  const card = cardSaying(blankCard, sentence);
+  card.dataset.run = `trouble-${questions}`;
+  props.value = card.outerHTML;
 };
 // Of an answer that does not come nothing is heard: whoever waits asks whether the server is still the same.
 const lookAfter = async (question) => {
   if (pending !== question) return;
   let sentence = "";
   try {
-    const answer = await asked(new URL("gradio_api/app_id", location.href), { cache: "no-store" });
+    const answer = await fetched(new URL("gradio_api/app_id", location.href), { cache: "no-store" });
     const id = answer.ok ? (await answer.json()).app_id : null;
     if (!answer.ok) sentence = trouble.gone;
     else if (String(id) !== String(window.gradio_config?.app_id)) sentence = trouble.anew;
@@ -52,7 +51,7 @@ const ask = async (input, options) => {
   const question = (pending = questions);
   setTimeout(lookAfter, lookAgainMs, question);
   try {
-    const answer = await asked(input, options);
+    const answer = await fetched(input, options);
     if (!answer.ok && pending === question) say(answer.status === 503 ? trouble.busy : trouble.gone);
     return answer;
   } catch (error) {
@@ -62,7 +61,7 @@ const ask = async (input, options) => {
 };
 window.fetch = (input, options) => {
   const isQuestion = String(input?.url ?? input).includes("/gradio_api/queue/join");
-  return isQuestion && isOfThisCard(bodyOf(options)) ? ask(input, options) : asked(input, options);
+  return isQuestion && isOfThisCard(bodyOf(options)) ? ask(input, options) : fetched(input, options);
 };
 watch("value", () => {
   pending = 0;

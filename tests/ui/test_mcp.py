@@ -17,7 +17,7 @@ from typing import Any, TypeAlias
 import httpx
 import pytest
 
-from tars_hub import cli, demo
+from tars_hub import admission, cli, demo
 from tars_hub.exhibits import Credentials, Exhibit, OneModel, Wanted
 from tars_hub.listening import free_port
 from tars_hub.predict import Prediction, Predictor
@@ -31,7 +31,6 @@ from tests.ui.visitor import TOLERANCE
 pytest.importorskip("gradio", reason="the page needs gradio")
 pytest.importorskip("mcp_types", reason="language models need mcp")
 
-from tars_hub.ui import plain
 from tars_hub.ui.page import build_page
 from tars_hub.ui.serve import page_server
 
@@ -287,7 +286,7 @@ class TestManyAtOnce:
     def test_who_would_wait_for_long_is_told_so(
         self, house: House, shows: Shows, ask: Ask, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(plain, "_LOADING_S", 0.0)
+        monkeypatch.setattr(admission, "_LOADING_S", 0.0)
         url = shows(Parted({"": Exhibit(predictor=house.colours, name="colours")}))
         assert said(classify(url, "", ask=ask)) == "The model is still being opened; try again soon."
 

@@ -12,8 +12,8 @@ from typing import Any
 import httpx
 import pytest
 
+from tars_hub import bodies
 from tars_hub.listening import address_of, listening, serving
-from tars_hub.ui import bodies
 from tars_hub.ui import mount as module
 from tars_hub.ui.mount import PageMount
 from tars_hub.ui.serve import page_environment

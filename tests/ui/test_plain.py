@@ -18,6 +18,7 @@ import httpx
 import numpy as np
 import pytest
 
+from tars_hub import admission, bodies
 from tars_hub.errors import ModelNotFoundError
 from tars_hub.exhibits import Credentials, Exhibit, Wanted
 from tars_hub.predict import Prediction, Predictor
@@ -26,8 +27,7 @@ from tests.ui import pictures
 
 gr = pytest.importorskip("gradio", reason="the page needs gradio")
 
-from tars_hub.ui import bodies, plain  # noqa: E402  # only where gradio is there
-from tars_hub.ui.serve import page_server  # noqa: E402
+from tars_hub.ui.serve import page_server  # noqa: E402  # only where gradio is there
 
 WITHIN_S = 60
 ROUTES = ("classify", "card", "row")
@@ -257,7 +257,7 @@ class TestBounds:
     def test_who_waits_for_a_model_is_sent_away_in_the_end(
         self, url: str, models: OneOpenModel, picture: bytes, monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        monkeypatch.setattr(plain, "_LOADING_S", 0.2)
+        monkeypatch.setattr(admission, "_LOADING_S", 0.2)
         models.gate.clear()
         answer = ask(f"{url}classify", picture)
         models.gate.set()
@@ -269,7 +269,7 @@ class TestBounds:
     ) -> None:
         batcher = Held(exhibit.predictor(picture))
         models.shown = replace(exhibit, batcher=batcher)  # type: ignore[arg-type]  # it stands in
-        monkeypatch.setattr(plain, "_PLACES", 2)
+        monkeypatch.setattr(admission, "_PLACES", 2)
         with ThreadPoolExecutor(2) as pool:
             first = [pool.submit(ask, f"{url}classify", picture) for _ in range(2)]
             for _ in first:

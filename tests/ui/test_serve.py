@@ -17,8 +17,8 @@ import pytest
 
 from tars_hub.errors import UsageError
 from tars_hub.listening import free_port, listening
+from tars_hub.private_folder import private_folder
 from tars_hub.ui.serve import page_server
-from tars_hub.ui.uploads import upload_folder
 
 HOST = "127.0.0.1"
 
@@ -27,42 +27,6 @@ HOST = "127.0.0.1"
 def taken() -> Iterator[int]:
     with socket.create_server((HOST, 0)) as server:
         yield server.getsockname()[1]
-
-
-class TestUploadFolder:
-    def test_it_is_private_and_goes(self, tmp_path: Path) -> None:
-        with upload_folder(tmp_path) as folder:
-            assert folder.parent == tmp_path
-            assert folder.stat().st_mode & 0o777 == 0o700
-            (folder / "picture.png").write_bytes(b"private")
-        assert list(tmp_path.iterdir()) == []
-
-    def test_it_goes_after_an_error_too(self, tmp_path: Path) -> None:
-        with pytest.raises(KeyError), upload_folder(tmp_path):
-            raise KeyError
-        assert list(tmp_path.iterdir()) == []
-
-    def test_the_next_removes_what_a_killed_one_left(self, tmp_path: Path) -> None:
-        left = tmp_path / "tars-uploads-0123"
-        left.mkdir()
-        (left / "picture.png").write_bytes(b"private")
-        left.with_name("tars-uploads-0123.lock").touch()
-        with upload_folder(tmp_path):
-            assert not left.exists()
-        assert list(tmp_path.iterdir()) == []
-
-    def test_that_of_a_living_one_stays(self, tmp_path: Path) -> None:
-        with upload_folder(tmp_path) as first:
-            with upload_folder(tmp_path) as second:
-                assert first.is_dir()
-                assert first != second
-            assert first.is_dir()
-
-    def test_a_link_is_not_followed(self, tmp_path: Path) -> None:
-        (tmp_path / "elsewhere").mkdir()
-        (tmp_path / "tars-uploads-link").symlink_to(tmp_path / "elsewhere")
-        with upload_folder(tmp_path):
-            assert (tmp_path / "elsewhere").is_dir()
 
 
 # A page without a model; the test gives it the folder for uploads.
@@ -138,7 +102,7 @@ class TestEnds:
         picture = one.upload()
         one.end(signal.SIGKILL)
         assert picture.exists()
-        with upload_folder(one.uploads):
+        with private_folder("tars-uploads-", one.uploads):
             assert not picture.exists()
 
 

@@ -1,4 +1,4 @@
-"""What visitors send: counted as it comes, over all visitors, and not waited for for ever."""
+"""What visitors send: not from other sites' pages, counted as it comes over all visitors, not waited for for ever."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ MAX_BYTES = 64 << 20  # of one picture's file
 _IN_FLIGHT_BYTES = 512 << 20
 _PATIENCE_S = 60.0
 _SLOW_BYTES_S = 512 << 10  # a large file has the time that it takes at this rate besides
-_RETRY_S = 2
+RETRY_S = 2  # after which who was sent away may ask again
 
 
 class RefusedError(Exception):
@@ -29,9 +29,34 @@ class RefusedError(Exception):
         self.headers = headers or {}
 
 
-def too_much(sentence: str, *, retry_s: int) -> RefusedError:
+def too_much(sentence: str, *, retry_s: int = RETRY_S) -> RefusedError:
     """Later it may go well; the rest of the body is not worth waiting for."""
     return RefusedError(503, sentence, {"Retry-After": str(retry_s), "Connection": "close"})
+
+
+def of_another_site(headers: Mapping[bytes, bytes]) -> tuple[int, str] | None:
+    """The refusal of what a page of another site asks for, as the browser says; None for everything else.
+
+    One at another port of this host would have the visitor's cookie sent along, and Gradio gives the answer to whoever
+    knows the session's name, which is in the question.
+    """
+    site, origin = headers.get(b"sec-fetch-site"), headers.get(b"origin")
+    if site is not None:
+        is_ours = site in (b"same-origin", b"none")
+    else:  # on plain http, but for localhost, it says only where a question comes from
+        here = [headers.get(name, b"").lower() for name in (b"host", b"x-forwarded-host")]
+        is_ours = origin is None or origin.lower().partition(b"://")[2] in filter(None, here)
+    return None if is_ours else (403, "A page of another site asks for this.")
+
+
+def of_another_length(headers: Mapping[bytes, bytes], most: int = MAX_BYTES) -> tuple[int, str] | None:
+    """The refusal of a body that does not say how long it is, or is longer than `most` bytes; None for others."""
+    length = headers.get(b"content-length", b"")
+    if not length.isdigit():
+        return 411, "Say how long it is: Content-Length."
+    if len(length) > 18 or int(length) > most:
+        return 413, f"It is too large; up to {MAX_BYTES >> 20} MiB are taken."
+    return None
 
 
 class Bodies:
@@ -81,7 +106,7 @@ class Bodies:
 
     def _take(self, size: int) -> None:
         if self._in_flight + size > _IN_FLIGHT_BYTES:
-            raise too_much("Too many pictures are on their way just now; try again soon.", retry_s=_RETRY_S)
+            raise too_much("Too many pictures are on their way just now; try again soon.")
         self._in_flight += size
 
 
