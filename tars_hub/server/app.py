@@ -11,6 +11,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse, Response
 from starlette.types import ASGIApp, Receive, Scope, Send
 
+from tars_hub.server.additions import Addition
 from tars_hub.server.called import check_called
 from tars_hub.server.errors import HubError
 from tars_hub.server.hub import Hub
@@ -23,12 +24,17 @@ _SHARDS_AT_ONCE = 2  # they are read and hashed whole; more at once would leave 
 
 
 def create_app(
-    hub: Hub, *, mounts: Sequence[tuple[str, ASGIApp]] = (), names: Collection[str] | None = None
+    hub: Hub,
+    *,
+    mounts: Sequence[tuple[str, ASGIApp]] = (),
+    additions: Sequence[Addition] = (),
+    names: Collection[str] | None = None,
 ) -> ASGIApp:
     """The hub's application.
 
     Args:
         mounts: other applications, each with the path below which it gets every request, untouched.
+        additions: single addresses that others answer; they go before the hub's own.
         names: those that requests may call this machine by, besides localhost; None for any.
     """
     app = Starlette(
@@ -45,18 +51,26 @@ def create_app(
     app.router.redirect_slashes = False  # to an address made of the Host header, whatever --public-url says
     app.state.hub = hub
     app.state.demo = mounts[0][0] if mounts else ""  # pages link to the first
+    app.state.additions = tuple(additions)  # /openapi.json tells of them
     app.state.shards = asyncio.Semaphore(_SHARDS_AT_ONCE)
-    return _Front(app, mounts, names)
+    return _Front(app, mounts, additions, names)
 
 
 class _Front:
-    """Splits mounts off, and lets the hub route by paths as they were sent.
+    """Splits mounts and additions off, and lets the hub route by paths as they were sent.
 
     A slash that is quoted belongs to a name (`refs%2Fpr%2F1`), so nothing is unquoted before the path is split.
     """
 
-    def __init__(self, app: ASGIApp, mounts: Sequence[tuple[str, ASGIApp]], names: Collection[str] | None) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        mounts: Sequence[tuple[str, ASGIApp]],
+        additions: Sequence[Addition],
+        names: Collection[str] | None,
+    ) -> None:
         self._app, self._mounts, self._names = app, mounts, names
+        self._additions = [(each.pattern, each.app) for each in additions]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] == "http" and self._names is not None:
@@ -72,7 +86,12 @@ class _Front:
                     return
         if scope["type"] == "http":
             raw = scope.get("raw_path") or scope["path"].encode()
-            scope = {**scope, "path": raw.split(b"?")[0].decode("latin-1")}
+            path = raw.split(b"?")[0].decode("latin-1")
+            for pattern, added in self._additions:
+                if pattern.fullmatch(path):
+                    await added(scope, receive, send)
+                    return
+            scope = {**scope, "path": path}
         await self._app(scope, receive, send)
 
 

@@ -9,7 +9,8 @@ from tars_hub.server.errors import UnprocessableError
 # First segments of addresses that mean something else than a namespace.
 RESERVED = frozenset(
     "api cas demo login logout static docs health new settings join models datasets spaces kernels buckets papers "
-    "resolve oauth organizations users collections notifications search admin robots.txt favicon.ico".split()
+    "resolve oauth organizations users collections notifications search admin robots.txt favicon.ico "
+    "openapi.json".split()
 )
 
 _NAMESPACE = re.compile(r"[A-Za-z0-9](?:[A-Za-z0-9-]{0,37}[A-Za-z0-9])?")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
 from tars_hub.server.pages import (
@@ -11,6 +10,7 @@ from tars_hub.server.pages import (
     compare,
     delete,
     discussions,
+    docs,
     listing,
     members,
     model,
@@ -33,20 +33,20 @@ from tars_hub.server.routes import (
     files,
     lfs,
     models,
+    openapi,
     paths,
     people,
     proposals,
     repos,
     revisions,
 )
-from tars_hub.server.routes.web import Ask, route
 
 
 def table() -> list[BaseRoute]:
     """All routes. First words of addresses that stand here may not be namespaces: see `names.RESERVED`."""
     paths.register()
     return [
-        route("/health", "GET", _health, by_token=False),
+        *openapi.routes(),
         *account.routes(),
         *people.routes(),
         *audience.routes(),
@@ -60,6 +60,7 @@ def table() -> list[BaseRoute]:
         *models.routes(),
         *elsewhere.routes(),
         *static.routes(),
+        *docs.routes(),
         *signing_in.routes(),
         *tokens.routes(),
         *members.routes(),
@@ -77,7 +78,3 @@ def table() -> list[BaseRoute]:
         *model.routes(),
         *listing.routes(),  # last: it takes every address of one part
     ]
-
-
-def _health(_: Ask) -> Response:
-    return JSONResponse({"status": "ok"})

@@ -6,12 +6,23 @@ from collections.abc import Collection, Iterator
 from datetime import datetime, timezone
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, and_, delete, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Row,
+    Select,
+    and_,
+    delete,
+    func,
+    insert,
+    select,
+    update,
+)
 
+from tars_hub.server.catalog.callers import OF_DIGEST, OF_ID, OF_SESSION, caller_of, token_of, tokens_with_users
 from tars_hub.server.catalog.engine import Database
 from tars_hub.server.catalog.interface import TakenError
 from tars_hub.server.catalog.schema import (
-    access_requests,
     commits,
     discussion_events,
     discussions,
@@ -145,9 +156,9 @@ class SqlAccounts:
 
     def tokens(self, user_id: int) -> list[Token]:
         """A user's, oldest first, also those that have ended."""
-        question = _tokens().where(tokens.c.user_id == user_id).order_by(tokens.c.id)
+        question = tokens_with_users().where(tokens.c.user_id == user_id).order_by(tokens.c.id)
         with self._database.reading() as connection:
-            return [_token(connection, row) for row in connection.execute(question).all()]
+            return [token_of(connection, row) for row in connection.execute(question).all()]
 
     def remove_token(self, token_id: int) -> None:
         """Forget a token and the sessions that began with it."""
@@ -172,21 +183,16 @@ class SqlAccounts:
         self, *, token: str | None = None, token_id: int | None = None, session: str | None = None
     ) -> Caller | None:
         """Who holds a token, by its digest or id, or a session, by its digest; None where it is not valid now."""
-        now = datetime.now(timezone.utc)
-        question = _tokens().where(or_(tokens.c.expires_at.is_(None), tokens.c.expires_at > now))
-        if session is not None:
-            alive = and_(sessions.c.digest == session, sessions.c.expires_at > now)
-            question = question.join(sessions, sessions.c.token_id == tokens.c.id).where(alive)
-        else:
-            question = question.where(tokens.c.digest == token if token is not None else tokens.c.id == token_id)
+        question = OF_SESSION if session is not None else OF_DIGEST if token is not None else OF_ID
+        values = {"now": datetime.now(timezone.utc), "session": session, "digest": token, "token_id": token_id}
         with self._database.reading() as connection:
-            row = connection.execute(question).first()
-            return _caller(connection, _token(connection, row)) if row is not None else None
+            row = connection.execute(question, values).first()
+            return caller_of(connection, token_of(connection, row)) if row is not None else None
 
     def _token(self, condition: ColumnElement[bool]) -> Token | None:
         with self._database.reading() as connection:
-            row = connection.execute(_tokens().where(condition)).first()
-            return _token(connection, row) if row is not None else None
+            row = connection.execute(tokens_with_users().where(condition)).first()
+            return token_of(connection, row) if row is not None else None
 
 
 def _new_user(name: str, organisation: bool) -> dict[str, Any]:
@@ -210,54 +216,13 @@ def _insert_token(
     token_id = key[0] if key else 0
     scope = [{"token_id": token_id, "repository_id": each} for each in sorted(repositories or ())]
     insert_absent(connection, token_repositories, scope)
-    return _token(connection, connection.execute(_tokens().where(tokens.c.id == token_id)).one())
+    return token_of(connection, connection.execute(tokens_with_users().where(tokens.c.id == token_id)).one())
 
 
 def _crowded_out(token_id: int) -> Select[tuple[str]]:
     """Ask for the sessions of a token that must go before it has another; they end first."""
     own = select(sessions.c.digest).where(sessions.c.token_id == token_id)
     return own.order_by(sessions.c.expires_at.desc()).offset(_MOST_SESSIONS - 1)
-
-
-def _tokens() -> Select[Any]:
-    """Tokens with their users, whose columns have names of their own."""
-    of_user = [column.label(f"user_{column.name}") for column in users.c if column.name != "id"]
-    return select(tokens, *of_user).join(users, users.c.id == tokens.c.user_id)
-
-
-def _token(connection: Connection, row: Row[Any]) -> Token:
-    return Token(
-        id=row.id,
-        user=User(
-            id=row.user_id,
-            name=row.user_name,
-            created_at=row.user_created_at,
-            organisation=row.user_organisation,
-            quota_bytes=row.user_quota_bytes,
-        ),
-        role=row.role,
-        label=row.label,
-        created_at=row.created_at,
-        expires_at=row.expires_at,
-        repositories=_scope(connection, row.id) if row.scoped else None,
-    )
-
-
-def _scope(connection: Connection, token_id: int) -> frozenset[int]:
-    question = select(token_repositories.c.repository_id).where(token_repositories.c.token_id == token_id)
-    return frozenset(connection.execute(question).scalars())
-
-
-def _caller(connection: Connection, token: Token) -> Caller:
-    """What else a token's holder may, by others' leave."""
-    joined = select(users.c.lower_name, members.c.role).join(members, members.c.organisation_id == users.c.id)
-    roles = connection.execute(joined.where(members.c.user_id == token.user.id))
-    granted = select(access_requests.c.repository_id).where(access_requests.c.status == "accepted")
-    return Caller(
-        token=token,
-        roles={row.lower_name: row.role for row in roles},
-        granted=frozenset(connection.execute(granted.where(access_requests.c.user_id == token.user.id)).scalars()),
-    )
 
 
 def _liked_by(user_id: int) -> Select[Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any
 
-from sqlalchemy import Select, and_, literal, select
+from sqlalchemy import Select, and_, bindparam, literal, select
 
 from tars_hub.server.catalog.commits import (
     commit_of,
@@ -21,6 +21,18 @@ from tars_hub.server.catalog.statements import rows_among
 from tars_hub.server.records import MAIN, Commit, File, NewCommit, Ref, RefChange
 
 _BEHIND_HEX = "g"  # sorts behind every hex digit
+# Made once: they are asked for every picture that is answered, and take longer to put together than to run.
+_REF = select(refs.c.commit).where(refs.c.repository_id == bindparam("repo"), refs.c.name == bindparam("ref"))
+_COMMITS = (
+    select(commits)
+    .join(repository_commits)
+    .where(
+        repository_commits.c.repository_id == bindparam("repo"),
+        repository_commits.c.oid >= bindparam("start"),
+        repository_commits.c.oid < bindparam("end"),
+    )
+    .limit(2)
+)
 
 
 class SqlHistory:
@@ -37,9 +49,8 @@ class SqlHistory:
 
     def ref(self, repo_id: int, name: str) -> str | None:
         """The commit's oid."""
-        question = select(refs.c.commit).where(refs.c.repository_id == repo_id, refs.c.name == name)
         with self._database.reading() as connection:
-            return connection.execute(question).scalar()
+            return connection.execute(_REF, {"repo": repo_id, "ref": name}).scalar()
 
     def move_refs(self, repo_id: int, changes: Sequence[RefChange]) -> None:
         """All of them or none. Raises RefMovedError where a ref is not at its `old`, GoneError for a lost commit."""
@@ -57,11 +68,9 @@ class SqlHistory:
 
     def find_commit(self, repo_id: int, prefix: str) -> Commit | None:
         """By its oid or the beginning of it; None where none or several fit."""
-        start, owned = prefix.lower(), repository_commits.c
-        among = and_(owned.repository_id == repo_id, owned.oid >= start, owned.oid < start + _BEHIND_HEX)
-        question = select(commits).join(repository_commits).where(among).limit(2)
+        start = prefix.lower()
         with self._database.reading() as connection:
-            found = connection.execute(question).all()
+            found = connection.execute(_COMMITS, {"repo": repo_id, "start": start, "end": start + _BEHIND_HEX}).all()
         return commit_of(found[0]) if len(found) == 1 else None
 
     def log(self, repo_id: int, oid: str, *, skip: int = 0, limit: int = 1000) -> list[Commit]:

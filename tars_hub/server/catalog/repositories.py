@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import Connection, Row, delete, select, update
+from sqlalchemy import Connection, Row, bindparam, delete, select, update
 
 from tars_hub.server.catalog import search as searching
 from tars_hub.server.catalog.commits import move_refs, store
@@ -14,6 +14,9 @@ from tars_hub.server.catalog.interface import TakenError
 from tars_hub.server.catalog.schema import former_names, repositories
 from tars_hub.server.catalog.statements import insert_absent
 from tars_hub.server.records import MAIN, Facets, Facts, Gated, NewCommit, RefChange, Repo, Search
+
+# Made once: it is asked for every picture that is answered, and takes longer to put together than to run.
+_BY_NAME = select(repositories).where(repositories.c.lower_name == bindparam("lower_name"))
 
 
 class SqlRepositories:
@@ -102,7 +105,7 @@ def _names(namespace: str, name: str) -> dict[str, Any]:
 
 
 def _found(connection: Connection, lower_name: str) -> Row[Any] | None:
-    return connection.execute(select(repositories).where(repositories.c.lower_name == lower_name)).first()
+    return connection.execute(_BY_NAME, {"lower_name": lower_name}).first()
 
 
 def _formerly(connection: Connection, lower_name: str) -> Row[Any] | None:

@@ -8,6 +8,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute
 
 from tars_hub.server.errors import UnauthorizedError
+from tars_hub.server.routes.about import PAGES, About, Token
 from tars_hub.server.routes.people import object_id, storage_of
 from tars_hub.server.routes.web import Ask, route
 from tars_hub.server.wire.times import stamp
@@ -15,11 +16,30 @@ from tars_hub.server.wire.times import stamp
 
 def routes() -> list[BaseRoute]:
     return [
-        route("/api/whoami-v2", "GET", _whoami, by_cookie=True),
-        route("/api/settings/repositories", "GET", _own_repositories),
-        route("/api/agent-harnesses", "GET", _no_harnesses, by_token=False),
-        route("/api/telemetry/{topic:rest}", "GET", _no_telemetry, by_token=False),
+        route("/api/whoami-v2", "GET", _whoami, by_cookie=True, about=_WHOAMI),
+        route("/api/settings/repositories", "GET", _own_repositories, about=_OWN),
+        route("/api/agent-harnesses", "GET", _no_harnesses, by_token=False, about=_HARNESSES),
+        route("/api/telemetry/{topic:rest}", "GET", _no_telemetry, by_token=False, about=_TELEMETRY),
     ]
+
+
+_WHOAMI = About(
+    says="Say who a token belongs to",
+    token=Token.MUST,
+    gives="The user's name, their organisations with their role in each, and the token's own role",
+)
+_OWN = About(
+    says="List your own models and what each keeps",
+    token=Token.MUST,
+    query=PAGES,
+    gives="A list: each model's id, visibility and bytes, and its share of them all",
+)
+_HARNESSES = About(
+    says="Say which programs a client is to name in its user agent: none", token=Token.NONE, gives="Empty lists"
+)
+_TELEMETRY = About(
+    says="Take what clients tell of themselves, and throw it away", token=Token.NONE, gives="Nothing", status=204
+)
 
 
 def _whoami(ask: Ask) -> Response:

@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 
 from tars_hub.server.errors import HubError, NotFoundError
 from tars_hub.server.records import Access, AccessRequest
+from tars_hub.server.routes.about import PAGES, About, Token
 from tars_hub.server.routes.people import object_id, person
 from tars_hub.server.routes.repos import MODEL
 from tars_hub.server.routes.web import Ask, paged, route, text_of
@@ -22,15 +23,47 @@ _STATUSES: dict[str, Access] = {"pending": "pending", "accepted": "accepted", "r
 
 def routes() -> list[BaseRoute]:
     return [
-        route(f"{MODEL}/like", "POST", _like),
-        route(f"{MODEL}/like", "DELETE", _unlike),
-        route(f"{MODEL}/likers", "GET", _likers),
-        route("/api/users/{user}/likes", "GET", _likes),
-        route(f"{MODEL}/ask-access", "POST", _ask_access),
-        route(f"{_REQUESTS}/{{status}}", "GET", _requests),
-        route(f"{_REQUESTS}/handle", "POST", _handle),
-        route(f"{_REQUESTS}/grant", "POST", _grant),
+        route(f"{MODEL}/like", "POST", _like, about=_LIKE),
+        route(f"{MODEL}/like", "DELETE", _unlike, about=_UNLIKE),
+        route(f"{MODEL}/likers", "GET", _likers, about=_LIKERS),
+        route("/api/users/{user}/likes", "GET", _likes, about=_LIKES),
+        route(f"{MODEL}/ask-access", "POST", _ask_access, about=_ASK),
+        route(f"{_REQUESTS}/{{status}}", "GET", _requests, about=_LIST),
+        route(f"{_REQUESTS}/handle", "POST", _handle, about=_HANDLE),
+        route(f"{_REQUESTS}/grant", "POST", _grant, about=_GRANT),
     ]
+
+
+_LIKE = About(says="Like a model", token=Token.MUST, gives="How many like it")
+_UNLIKE = About(says="Like a model no more", token=Token.MUST, gives="How many like it")
+_LIKERS = About(says="List who likes a model", query=PAGES, gives="A list of users")
+_LIKES = About(says="List the models that a user likes", query=PAGES, gives="A list of names")
+_ASK = About(
+    says="Ask for the files of a gated model", token=Token.MUST, gives="What became of it: accepted, or pending"
+)
+_LIST = About(
+    says="List who asked for a gated model's files",
+    more="For those who may change its settings.",
+    token=Token.MUST,
+    query=PAGES,
+    gives="A list: user, time and status of each",
+)
+_HANDLE = About(
+    says="Decide on a request for a gated model's files",
+    token=Token.MUST,
+    fields={
+        "status": "accepted, rejected or pending",
+        "user?": "whose request it is; or requestId",
+        "requestId?": "the request's id, as the list has it",
+    },
+    gives="The status",
+)
+_GRANT = About(
+    says="Let somebody to a gated model's files, asked or not",
+    token=Token.MUST,
+    fields={"user": "their name"},
+    gives="The status",
+)
 
 
 def _like(ask: Ask) -> Response:

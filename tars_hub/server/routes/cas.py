@@ -20,6 +20,7 @@ from starlette.routing import BaseRoute
 
 from tars_hub.server.blobs.interface import Key
 from tars_hub.server.errors import HubError, NotFoundError, TooLargeError
+from tars_hub.server.routes import about_cas
 from tars_hub.server.routes.commits import write_action
 from tars_hub.server.routes.files import byte_range
 from tars_hub.server.routes.lfs import pour
@@ -34,26 +35,25 @@ from tars_hub.server.xet.shard import Shard, parse_shard
 
 _CAS = "/cas/{instance}"
 _WORD_EVERY_S = 1.0
-_FILES_AT_ONCE = 1000
 
 
 def routes() -> list[BaseRoute]:
     found: list[BaseRoute] = [
-        route(f"{MODEL}/xet-write-token/{{revision:revision}}", "GET", _write_token),
-        route(f"{MODEL}/xet-read-token/{{revision:revision}}", "GET", _read_token),
-        route(_CAS + "/blocks/{xorb}", "GET", _block, by_token=False),
-        streaming_route(_CAS + "/v2/shards", "POST", _shard_v2, by_token=False),
-        route(_CAS + "/v2/reconstructions/{file}", "GET", _reconstruction_v2, by_token=False),
-        route(_CAS + "/v1/files/{file}", "GET", _file, by_token=False),
-        route(_CAS + "/v1/telemetry", "POST", _telemetry, by_token=False),
+        route(f"{MODEL}/xet-write-token/{{revision:revision}}", "GET", _write_token, about=about_cas.WRITE),
+        route(f"{MODEL}/xet-read-token/{{revision:revision}}", "GET", _read_token, about=about_cas.READ),
+        route(_CAS + "/blocks/{xorb}", "GET", _block, by_token=False, about=about_cas.BLOCK),
+        streaming_route(_CAS + "/v2/shards", "POST", _shard_v2, by_token=False, about=about_cas.SHARD_V2),
+        route(_CAS + "/v2/reconstructions/{file}", "GET", _reconstruction_v2, by_token=False, about=about_cas.WAY),
+        route(_CAS + "/v1/files/{file}", "GET", _file, by_token=False, about=about_cas.THERE),
+        route(_CAS + "/v1/telemetry", "POST", _telemetry, by_token=False, about=about_cas.TOLD),
     ]
-    for version in ("/v1", ""):  # the oldest clients name none
+    for cas in (f"{_CAS}/v1", _CAS):  # the oldest clients name no version
         found += [
-            streaming_route(_CAS + version + "/xorbs/{prefix}/{xorb}", "POST", _xorb, by_token=False),
-            streaming_route(_CAS + version + "/shards", "POST", _shard, by_token=False),
-            route(_CAS + version + "/chunks/{prefix}/{chunk}", "GET", _chunk, by_token=False),
-            route(_CAS + version + "/reconstructions/{file}", "GET", _reconstruction, by_token=False),
-            route(_CAS + version + "/reconstructions", "POST", _reconstructions, by_token=False),
+            streaming_route(cas + "/xorbs/{prefix}/{xorb}", "POST", _xorb, by_token=False, about=about_cas.XORB),
+            streaming_route(cas + "/shards", "POST", _shard, by_token=False, about=about_cas.SHARD),
+            route(cas + "/chunks/{prefix}/{chunk}", "GET", _chunk, by_token=False, about=about_cas.CHUNK),
+            route(cas + "/reconstructions/{file}", "GET", _reconstruction, by_token=False, about=about_cas.WAY),
+            route(cas + "/reconstructions", "POST", _reconstructions, by_token=False, about=about_cas.WAYS),
         ]
     return found
 
@@ -230,8 +230,8 @@ def _reconstructions(ask: Ask) -> Response:
         _ = [from_text(name) for name in names]
     except (ValueError, RecursionError, TypeError, KeyError):
         raise HubError("the body must be a list of objects with a 'hash'") from None
-    if len(names) > _FILES_AT_ONCE:
-        raise TooLargeError(f"up to {_FILES_AT_ONCE} files can be asked for at once")
+    if len(names) > about_cas.FILES_AT_ONCE:
+        raise TooLargeError(f"up to {about_cas.FILES_AT_ONCE} files can be asked for at once")
     files, fetches = dict[str, Any](), dict[str, list[dict[str, Any]]]()
     for name in names:
         plan = reconstruction.plan(ask.hub, session, name)

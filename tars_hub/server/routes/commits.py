@@ -16,6 +16,7 @@ from tars_hub.server.errors import BusyError, EntryNotFoundError, FreedError, Hu
 from tars_hub.server.gitobjects import read_pointer
 from tars_hub.server.names import check_path
 from tars_hub.server.records import Commit, Repo
+from tars_hub.server.routes.about import About, Token
 from tars_hub.server.routes.repos import MODEL
 from tars_hub.server.routes.web import Ask, objects_of, route, spooled_body, streaming_route, text_of
 from tars_hub.server.rules import commits, contents, proposals, revisions
@@ -32,10 +33,44 @@ _TRIES = 3  # against housekeeping, before the last
 
 def routes() -> list[BaseRoute]:
     return [
-        route("/api/validate-yaml", "POST", _validate),
-        route(f"{MODEL}/preupload/{{revision:revision}}", "POST", _preupload),
-        streaming_route(f"{MODEL}/commit/{{revision:revision}}", "POST", _commit),
+        route("/api/validate-yaml", "POST", _validate, about=_VALIDATE),
+        route(f"{MODEL}/preupload/{{revision:revision}}", "POST", _preupload, about=_PREUPLOAD),
+        streaming_route(f"{MODEL}/commit/{{revision:revision}}", "POST", _commit, about=_COMMIT),
     ]
+
+
+_PROPOSING = {"create_pr": "true proposes it as a pull request instead, which needs less than writing"}
+_VALIDATE = About(
+    says="Check the facts at the head of a model card",
+    fields={"content": "the card's text"},
+    gives="What is wrong: errors and warnings; with errors the status is 400",
+)
+_PREUPLOAD = About(
+    says="Ask how each file of a commit is to travel",
+    token=Token.MUST,
+    query=_PROPOSING,
+    fields={
+        "files": f"up to {_FILES_AT_ONCE} objects of path, size and sample, the first bytes in base64",
+        "gitIgnore?": "patterns of what is left out",
+    },
+    gives="For each file: within the commit (regular) or apart (lfs), and whether it is to be left out",
+    refuses={413: "A file is too large, or the owner has no room left", 422: "A path cannot be one"},
+)
+_COMMIT = About(
+    says="Commit files, small ones within it and large ones by their SHA-256",
+    more="The first line is the header (summary, description, parentCommit); the others are file (path, content in "
+    "base64), lfsFile (path, oid), deletedFile and deletedFolder (path).",
+    token=Token.MUST,
+    query=_PROPOSING,
+    takes="application/x-ndjson",
+    gives="The commit's id and address, and that of the pull request where one was made",
+    refuses={
+        409: "Somebody was faster, or a large file was not uploaded",
+        412: "The branch is no longer at the parent that is named",
+        413: "It is too large, or the owner has no room left",
+        422: "A path cannot be one",
+    },
+)
 
 
 def _validate(ask: Ask) -> Response:

@@ -14,6 +14,7 @@ from starlette.routing import BaseRoute
 from tars_hub.server.errors import EntryNotFoundError, HubError, RangeError
 from tars_hub.server.gitobjects import pointer
 from tars_hub.server.records import Commit, File, Repo
+from tars_hub.server.routes.about import BYTES, PAGES, About
 from tars_hub.server.routes.repos import MODEL
 from tars_hub.server.routes.streams import Streamed
 from tars_hub.server.routes.web import Ask, next_link, route
@@ -31,12 +32,35 @@ _PATHS_AT_ONCE = 1000
 def routes() -> list[BaseRoute]:
     resolve = "/{namespace}/{name}/resolve/{revision:revision}/{path:rest}"
     return [
-        route(f"{MODEL}/tree/{{revision:revision}}", "GET", _tree),
-        route(f"{MODEL}/tree/{{revision:revision}}/{{path:rest}}", "GET", _tree),
-        route(f"{MODEL}/paths-info/{{revision:revision}}", "POST", _paths_info),
-        route(resolve, "GET", _resolve, by_cookie=True),  # HEAD as well
-        route("/models" + resolve, "GET", _resolve),
+        route(f"{MODEL}/tree/{{revision:revision}}", "GET", _tree, about=_TOP),
+        route(f"{MODEL}/tree/{{revision:revision}}/{{path:rest}}", "GET", _tree, about=_FOLDER),
+        route(f"{MODEL}/paths-info/{{revision:revision}}", "POST", _paths_info, about=_PATHS),
+        route(resolve, "GET", _resolve, by_cookie=True, about=_FILE),  # HEAD as well
+        route("/models" + resolve, "GET", _resolve, about=_FILE),
     ]
+
+
+_LISTING = {
+    **PAGES,
+    "recursive": "true lists what is in folders, too",
+    "expand": "true adds the last commit of each, for fewer of them",
+}
+_LINES = "A list: type, path, size and git id of each, and the SHA-256 of large files"
+_TOP = About(says="List the files at the top of a revision", query=_LISTING, gives=_LINES)
+_FOLDER = About(says="List the files in a folder of a revision", query=_LISTING, gives=_LINES)
+_PATHS = About(
+    says="Describe files and folders of a revision by their paths",
+    more="A form of these names is taken as well.",
+    fields={"paths": f"up to {_PATHS_AT_ONCE} of them", "expand?": "true adds the last commit of each"},
+    gives=_LINES,
+)
+_FILE = About(
+    says="Download a file",
+    more="HEAD describes it alone; a Range gets a part of it, with status 206, and If-None-Match may spare it.",
+    gives="The file's bytes; X-Repo-Commit is the commit, ETag the content",
+    kind=BYTES,
+    refuses={403: "It is gated, and you were not let in", 416: "The range begins behind the end"},
+)
 
 
 def _tree(ask: Ask) -> Response:

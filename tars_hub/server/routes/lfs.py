@@ -10,6 +10,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
 from tars_hub.server.errors import HubError, NotFoundError
+from tars_hub.server.routes.about import BYTES, TEXT, About, Token
 from tars_hub.server.routes.web import Ask, objects_of, route, streaming_route, text_of
 from tars_hub.server.rules import uploads
 from tars_hub.server.rules.access import Action, find_repo
@@ -25,12 +26,48 @@ _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 def routes() -> list[BaseRoute]:
     return [
-        route("/{namespace}/{name}.git/info/lfs/objects/batch", "POST", _batch),
-        streaming_route("/api/lfs/whole/{ticket}", "PUT", _put_whole, by_token=False),
-        streaming_route("/api/lfs/parts/{ticket}/{number}", "PUT", _put_part, by_token=False),
-        route("/api/lfs/parts/{ticket}", "POST", _complete, by_token=False),
-        route("/api/lfs/verify/{namespace}/{name}", "POST", _verify),
+        route("/{namespace}/{name}.git/info/lfs/objects/batch", "POST", _batch, about=_BATCH),
+        streaming_route("/api/lfs/whole/{ticket}", "PUT", _put_whole, by_token=False, about=_WHOLE),
+        streaming_route("/api/lfs/parts/{ticket}/{number}", "PUT", _put_part, by_token=False, about=_PART),
+        route("/api/lfs/parts/{ticket}", "POST", _complete, by_token=False, about=_COMPLETE),
+        route("/api/lfs/verify/{namespace}/{name}", "POST", _verify, about=_VERIFY),
     ]
+
+
+_BATCH = About(
+    says="Ask where the contents of large files are to be sent",
+    token=Token.MUST,
+    fields={
+        "operation": "upload, which is all that goes this way",
+        "objects": f"up to {_AT_ONCE} objects of oid, a SHA-256, and size",
+        "transfers?": "of basic, multipart and xet, those that the client knows",
+        "hash_algo?": "sha256",
+    },
+    gives="For each content that is not here yet, the addresses to send it to",
+    kind=MEDIA_TYPE,
+    refuses={413: "A content is too large, or the owner has no room left"},
+)
+_WHOLE = About(
+    says="Send a content in one piece",
+    more="The ticket stands for whoever asked for it.",
+    token=Token.NONE,
+    takes=BYTES,
+    kind=TEXT,
+)
+_PART = About(
+    says="Send a part of a content",
+    token=Token.NONE,
+    takes=BYTES,
+    gives="Done; the header ETag names the part",
+    kind=TEXT,
+)
+_COMPLETE = About(says="Put the parts of a content together", token=Token.NONE, kind=TEXT)
+_VERIFY = About(
+    says="Say whether a content came whole",
+    token=Token.MUST,
+    fields={"oid": "its SHA-256", "size": "in bytes"},
+    kind=TEXT,
+)
 
 
 def _batch(ask: Ask) -> Response:

@@ -11,6 +11,7 @@ from starlette.routing import BaseRoute
 from tars_hub.server.errors import HubError, RevisionNotFoundError
 from tars_hub.server.gitobjects import pointer
 from tars_hub.server.records import MAIN, Commit, Facts, Repo, Search, Sort
+from tars_hub.server.routes.about import PAGES, About
 from tars_hub.server.routes.repos import MODEL
 from tars_hub.server.routes.web import Ask, next_link, route
 from tars_hub.server.rules import cards, revisions
@@ -39,10 +40,40 @@ _NEEDS_FILES = {"siblings", "usedStorage"}
 
 def routes() -> list[BaseRoute]:
     return [
-        route("/api/models", "GET", _search, by_cookie=True),
-        route(MODEL, "GET", _model, by_cookie=True),
-        route(f"{MODEL}/revision/{{revision:revision}}", "GET", _model, by_cookie=True),
+        route("/api/models", "GET", _search, by_cookie=True, about=_SEARCH),
+        route(MODEL, "GET", _model, by_cookie=True, about=_MAIN),
+        route(f"{MODEL}/revision/{{revision:revision}}", "GET", _model, by_cookie=True, about=_AT),
     ]
+
+
+_SEARCH = About(
+    says="Find models",
+    query={
+        **PAGES,
+        "search": "part of a model's full name",
+        "author": "the owner",
+        "filter": "tags that they all have, with commas",
+        "pipeline_tag": "the task, such as image-classification",
+        "gated": "true or false",
+        "downloadable": "true leaves out those whose files you may not have",
+        "num_parameters": "such as min:6M,max:100M",
+        "sort": ", ".join(dict.fromkeys(_SORTS)),
+        "direction": "1 turns the order round",
+        "full": "true gives all that is known",
+        "config": "true adds what is known of config.json",
+        "cardData": "true adds the facts of the card",
+        "expand": "names of fields, with commas, instead of the usual ones",
+    },
+    gives="A list of models; the private ones among them that you may see",
+)
+_DETAIL = {
+    "expand": "names of fields, with commas, instead of the usual ones",
+    "blobs": "true adds sizes and ids of files",
+    "securityStatus": "true adds that nothing here scans files",
+}
+_WHAT = "Its commit, files, tags, card and counts"
+_MAIN = About(says="Describe a model as its main branch has it", query=_DETAIL, gives=_WHAT)
+_AT = About(says="Describe a model at a revision", query=_DETAIL, gives=_WHAT)
 
 
 def _model(ask: Ask) -> Response:

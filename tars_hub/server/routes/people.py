@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from tars_hub.server.errors import ForbiddenError, UnauthorizedError
 from tars_hub.server.records import Repo, Search, User
+from tars_hub.server.routes.about import PAGES, About, Token
 from tars_hub.server.routes.web import Ask, next_link, route
 from tars_hub.server.rules.access import visible
 from tars_hub.server.rules.accounts import find_organisation, find_person
@@ -20,11 +21,22 @@ _PAGE = 1000
 
 def routes() -> list[BaseRoute]:
     return [
-        route("/api/users/{user}/overview", "GET", _user),
-        route("/api/organizations/{organisation}/overview", "GET", _organisation),
-        route("/api/organizations/{organisation}/members", "GET", _members),
-        route("/api/organizations/{organisation}/settings/repositories", "GET", _repositories),
+        route("/api/users/{user}/overview", "GET", _user, about=_USER),
+        route("/api/organizations/{organisation}/overview", "GET", _organisation, about=_ORGANISATION),
+        route("/api/organizations/{organisation}/members", "GET", _members, about=_MEMBERS),
+        route("/api/organizations/{organisation}/settings/repositories", "GET", _repositories, about=_REPOSITORIES),
     ]
+
+
+_USER = About(says="Describe a user", gives="Their name, their organisations, and how many models they own and like")
+_ORGANISATION = About(says="Describe an organisation", gives="Its name, and how many models and members it has")
+_MEMBERS = About(says="List the members of an organisation", gives="A list of users")
+_REPOSITORIES = About(
+    says="List an organisation's models and what each keeps, for its members",
+    token=Token.MUST,
+    query=PAGES,
+    gives="A list: each model's id, visibility and bytes, and its share of them all",
+)
 
 
 def object_id(number: int) -> str:

@@ -10,6 +10,7 @@ from starlette.routing import BaseRoute
 
 from tars_hub.server.errors import HubError, NotFoundError
 from tars_hub.server.records import Discussion, DiscussionStatus, Event, Repo
+from tars_hub.server.routes.about import About, Token
 from tars_hub.server.routes.repos import MODEL
 from tars_hub.server.routes.web import Ask, route, text_of
 from tars_hub.server.rules import comparing, discussions, proposals, revisions
@@ -33,16 +34,62 @@ _STATUSES: Mapping[str, tuple[DiscussionStatus, ...]] = {
 def routes() -> list[BaseRoute]:
     one = f"{MODEL}/discussions/{{number}}"
     return [
-        route(f"{MODEL}/discussions", "GET", _list),
-        route(f"{MODEL}/discussions", "POST", _begin),
-        route(one, "GET", _details),
-        route(f"{one}/comment", "POST", _comment),
-        route(f"{one}/title", "POST", _rename),
-        route(f"{one}/status", "POST", _change_status),
-        route(f"{one}/merge", "POST", _merge),
-        route(f"{one}/comment/{{event}}/edit", "POST", _edit),
-        route(f"{one}/comment/{{event}}/hide", "POST", _hide),
+        route(f"{MODEL}/discussions", "GET", _list, about=_LIST),
+        route(f"{MODEL}/discussions", "POST", _begin, about=_BEGIN),
+        route(one, "GET", _details, about=_DETAILS),
+        route(f"{one}/comment", "POST", _comment, about=_COMMENT),
+        route(f"{one}/title", "POST", _rename, about=_RENAME),
+        route(f"{one}/status", "POST", _change_status, about=_STATUS),
+        route(f"{one}/merge", "POST", _merge, about=_MERGE),
+        route(f"{one}/comment/{{event}}/edit", "POST", _edit, about=_EDIT),
+        route(f"{one}/comment/{{event}}/hide", "POST", _hide, about=_HIDE),
     ]
+
+
+_LIST = About(
+    says="List a model's discussions and pull requests",
+    query={
+        "type": "discussion, pull_request or all",
+        "status": "open, closed, draft, merged or all",
+        "author": "a user's name",
+        "p": f"which page of {_A_PAGE}, from 0",
+    },
+    gives="A page of them, and how many there are",
+)
+_BEGIN = About(
+    says="Begin a discussion, or a pull request as a draft",
+    token=Token.MUST,
+    fields={"title": "its title", "description?": "its first text, in Markdown", "pullRequest?": "true or false"},
+    gives="Its number and address",
+)
+_DETAILS = About(
+    says="Show a discussion or pull request with all that was said",
+    query={"diff": "true adds what a pull request changes, for those who may download the files"},
+    gives="Its state, its events, and the files in which a pull request conflicts",
+)
+_COMMENT = About(
+    says="Say something", token=Token.MUST, fields={"comment": "in Markdown"}, gives="The comment as an event"
+)
+_RENAME = About(
+    says="Give it another title", token=Token.MUST, fields={"title": "the new one"}, gives="The change as an event"
+)
+_STATUS = About(
+    says="Open or close it",
+    token=Token.MUST,
+    fields={"status": "open or closed", "comment?": "why, in Markdown"},
+    gives="The change as an event",
+)
+_MERGE = About(
+    says="Merge a pull request",
+    token=Token.MUST,
+    fields={"comment?": "in Markdown"},
+    gives="The change as an event",
+    refuses={409: "It conflicts with what the branch holds now"},
+)
+_EDIT = About(
+    says="Change a comment", token=Token.MUST, fields={"content": "the new text"}, gives="The comment as an event"
+)
+_HIDE = About(says="Take a comment's text away for good", token=Token.MUST, gives="The comment as an event")
 
 
 def _repo(ask: Ask) -> Repo:

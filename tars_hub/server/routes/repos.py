@@ -9,6 +9,7 @@ from starlette.routing import BaseRoute
 
 from tars_hub.server.errors import HubError
 from tars_hub.server.records import Gated
+from tars_hub.server.routes.about import TEXT, About, Token
 from tars_hub.server.routes.web import Ask, route, text_of
 from tars_hub.server.rules import repositories
 from tars_hub.server.rules.access import Action, find_repo
@@ -18,13 +19,58 @@ MODEL = "/api/models/{namespace}/{name}"
 
 def routes() -> list[BaseRoute]:
     return [
-        route("/api/repos/create", "POST", _create),
-        route("/api/repos/delete", "DELETE", _delete),
-        route("/api/repos/move", "POST", _move),
-        route(f"{MODEL}/settings", "PUT", _settings),
-        route(f"{MODEL}/auth-check", "GET", _may_read, by_cookie=True),
-        route(f"{MODEL}/auth-check/write", "GET", _may_write),
+        route("/api/repos/create", "POST", _create, about=_CREATE),
+        route("/api/repos/delete", "DELETE", _delete, about=_DELETE),
+        route("/api/repos/move", "POST", _move, about=_MOVE),
+        route(f"{MODEL}/settings", "PUT", _settings, about=_SETTINGS),
+        route(f"{MODEL}/auth-check", "GET", _may_read, by_cookie=True, about=_MAY_READ),
+        route(f"{MODEL}/auth-check/write", "GET", _may_write, about=_MAY_WRITE),
     ]
+
+
+_CREATE = About(
+    says="Make a model's repository",
+    token=Token.MUST,
+    fields={
+        "name": "the model's name, or owner/name",
+        "organization?": "the owner, where that is not you",
+        "visibility?": "private, as it is without a word, or public",
+        "private?": "the same as true or false",
+        "type?": "model, which is all that is kept here",
+    },
+    gives="Its address, name and id",
+    refuses={409: "It is there already; the answer has its address", 422: "The name cannot be one"},
+)
+_DELETE = About(
+    says="Remove a model with all its history",
+    token=Token.MUST,
+    fields={"name": "the model's name, or owner/name", "organization?": "the owner", "type?": "model"},
+    kind=TEXT,
+)
+_MOVE = About(
+    says="Give a model another name or owner",
+    more="The old name leads to it until another model takes that.",
+    token=Token.MUST,
+    fields={"fromRepo": "owner/name as it is", "toRepo": "owner/name as it is to be", "type?": "model"},
+    gives="Its new address",
+    refuses={409: "The new name is taken", 422: "The new name cannot be one"},
+)
+_SETTINGS = About(
+    says="Change who may see a model, or have its files",
+    token=Token.MUST,
+    fields={
+        "visibility?": "private or public",
+        "private?": "the same as true or false",
+        "gated?": "auto: whoever asks gets its files; manual: the owner decides; false: all who may see it",
+    },
+    gives="What holds now: private, gated",
+)
+_MAY_READ = About(
+    says="Say whether you may download a model's files",
+    kind=TEXT,
+    refuses={403: "It is gated, and you were not let in"},
+)
+_MAY_WRITE = About(says="Say whether you may commit to a model", token=Token.MUST, kind=TEXT)
 
 
 def refuse_other_types(kind: object) -> None:

@@ -9,6 +9,7 @@ from starlette.responses import JSONResponse, PlainTextResponse, Response
 from starlette.routing import BaseRoute
 
 from tars_hub.server.records import BRANCHES, TAGS, Repo
+from tars_hub.server.routes.about import TEXT, About, Token
 from tars_hub.server.routes.repos import MODEL
 from tars_hub.server.routes.web import Ask, next_link, route, text_of
 from tars_hub.server.rules import proposals, revisions, squash
@@ -20,14 +21,52 @@ _COMMITS_A_PAGE = 1000
 
 def routes() -> list[BaseRoute]:
     return [
-        route(f"{MODEL}/refs", "GET", _refs, by_cookie=True),
-        route(f"{MODEL}/commits/{{revision:revision}}", "GET", _commits),
-        route(f"{MODEL}/branch/{{branch:rest}}", "POST", _add_branch),
-        route(f"{MODEL}/branch/{{branch:rest}}", "DELETE", _remove_branch),
-        route(f"{MODEL}/tag/{{revision:rest}}", "POST", _add_tag),
-        route(f"{MODEL}/tag/{{revision:rest}}", "DELETE", _remove_tag),
-        route(f"{MODEL}/super-squash/{{revision:revision}}", "POST", _super_squash),
+        route(f"{MODEL}/refs", "GET", _refs, by_cookie=True, about=_REFS),
+        route(f"{MODEL}/commits/{{revision:revision}}", "GET", _commits, about=_COMMITS),
+        route(f"{MODEL}/branch/{{branch:rest}}", "POST", _add_branch, about=_ADD_BRANCH),
+        route(f"{MODEL}/branch/{{branch:rest}}", "DELETE", _remove_branch, about=_REMOVE_BRANCH),
+        route(f"{MODEL}/tag/{{revision:rest}}", "POST", _add_tag, about=_ADD_TAG),
+        route(f"{MODEL}/tag/{{revision:rest}}", "DELETE", _remove_tag, about=_REMOVE_TAG),
+        route(f"{MODEL}/super-squash/{{revision:revision}}", "POST", _super_squash, about=_SQUASH),
     ]
+
+
+_REFS = About(
+    says="List a model's branches and tags",
+    query={"include_prs": "true names pull requests as well"},
+    gives="Names and the commits that they stand at",
+)
+_COMMITS = About(
+    says="List the commits of a revision, the last first",
+    query={
+        "limit": "how many; the header Link leads to the next",
+        "p": "which page of so many, from 0",
+        "expand": "formatted gives titles and messages as HTML as well",
+    },
+    gives="A list: id, title, message, date and authors of each",
+)
+_ADD_BRANCH = About(
+    says="Make a branch",
+    token=Token.MUST,
+    fields={"startingPoint?": "the revision that it begins at; without it the main branch"},
+    kind=TEXT,
+    refuses={409: "There is one of this name", 422: "The name cannot be one"},
+)
+_REMOVE_BRANCH = About(says="Remove a branch", token=Token.MUST, kind=TEXT)
+_ADD_TAG = About(
+    says="Give a revision a tag",
+    token=Token.MUST,
+    fields={"tag": "its name"},
+    kind=TEXT,
+    refuses={409: "There is one of this name", 422: "The name cannot be one"},
+)
+_REMOVE_TAG = About(says="Remove a tag", token=Token.MUST, kind=TEXT)
+_SQUASH = About(
+    says="Make one commit of a branch's whole history",
+    token=Token.MUST,
+    fields={"message?": "of the one commit"},
+    kind=TEXT,
+)
 
 
 def _refs(ask: Ask) -> Response:

@@ -21,6 +21,7 @@ from starlette.routing import Route
 from tars_hub.server.errors import BusyError, EntryNotFoundError, HubError, RangeError, TooLargeError, UnauthorizedError
 from tars_hub.server.hub import Hub
 from tars_hub.server.records import Caller
+from tars_hub.server.routes.about import About
 from tars_hub.server.rules.tokens import caller_of, caller_of_session
 from tars_hub.server.wire.reading import read_json, read_number
 
@@ -104,13 +105,46 @@ Handler: TypeAlias = Callable[[Ask], Response]
 StreamHandler: TypeAlias = Callable[[Ask], Awaitable[Response]]
 
 
-def route(path: str, method: str, handler: Handler, *, by_token: bool = True, by_cookie: bool = False) -> Route:
+class ApiRoute(Route):
+    """An address, and what is told of it.
+
+    Attributes:
+        method: the one that it was made for.
+        about: what is told; None for a page, and where there is nothing to tell.
+        module: the name of the module that answers.
+        by_cookie: a browser's session says who asks, too.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        endpoint: Callable[[Request], Awaitable[Response]],
+        method: str,
+        handler: Handler | StreamHandler,
+        about: About | None,
+        by_cookie: bool,
+    ) -> None:
+        super().__init__(path, endpoint, methods=[method])
+        self.method, self.about, self.by_cookie = method, about, by_cookie
+        self.module = handler.__module__
+
+
+def route(
+    path: str,
+    method: str,
+    handler: Handler,
+    *,
+    by_token: bool = True,
+    by_cookie: bool = False,
+    about: About | None = None,
+) -> ApiRoute:
     """An address whose body is read whole before `handler` runs in a thread.
 
     Args:
         by_token: or whatever the request carries besides says who asks; its caller is nobody then.
         by_cookie: a browser's session says it too, where there is no token. Only for what changes nothing: a browser
             sends its cookie wherever another site lets it go.
+        about: what is told of it; nothing of a page.
 
     Raises:
         ValueError: a cookie is to be enough for a change.
@@ -126,16 +160,18 @@ def route(path: str, method: str, handler: Handler, *, by_token: bool = True, by
             ask = replace(ask, body=await read_body(request, limit))
         return await run_in_threadpool(handler, ask)
 
-    return Route(path, endpoint, methods=[method])
+    return ApiRoute(path, endpoint, method, handler, about, by_cookie)
 
 
-def streaming_route(path: str, method: str, handler: StreamHandler, *, by_token: bool = True) -> Route:
+def streaming_route(
+    path: str, method: str, handler: StreamHandler, *, by_token: bool = True, about: About | None = None
+) -> ApiRoute:
     """An address that reads its own body as it comes."""
 
     async def endpoint(request: Request) -> Response:
         return await handler(await run_in_threadpool(ask_of, request, by_token=by_token, by_cookie=False))
 
-    return Route(path, endpoint, methods=[method])
+    return ApiRoute(path, endpoint, method, handler, about, False)
 
 
 def ask_of(request: Request, *, by_token: bool, by_cookie: bool) -> Ask:

@@ -14,9 +14,9 @@ from tests.server.pages.looking import BAD, check
 from tests.server.running import Site, done, small
 
 ELEMENTS = set(
-    "html head meta title link script body header nav main a img h1 h2 h3 p div span section article aside details "
-    "summary ul ol li dl dt dd pre code form input select option button label table thead tbody tr th td time b wbr "
-    "strong em i".split()
+    "html head meta title link script body header footer nav main a img h1 h2 h3 p div span section article aside "
+    "details summary ul ol li dl dt dd pre code form input select option button label table thead tbody tr th td time "
+    "b wbr strong em i".split()
 )
 BRANCH = "x'\"<b>$(id);`id`"
 
