@@ -1,4 +1,4 @@
-"""Two hubs with a line to each, and what their repositories hold."""
+"""Two hubs with a line to each, `tars mirror` between them, and what their repositories hold."""
 
 from __future__ import annotations
 
@@ -11,12 +11,17 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
+import pytest
+
+from tars_hub.cli import main
 from tests.checkout import ROOT
 from tests.line import Line, line_to
 from tests.server.running import Site, site
 
 Held = dict[str, tuple[int, str]]
+Said = pytest.CaptureFixture[str]
 
 
 @dataclass
@@ -55,6 +60,39 @@ def pair() -> Iterator[Pair]:
         here.add("ann", "bob")
         there.add("ann", "bob")
         yield Pair(here, there, source, target)
+
+
+def emptied(running: Pair, monkeypatch: pytest.MonkeyPatch, home: Path) -> Pair:
+    """Both hubs, empty, with caches at `home` and ann's token for the target."""
+    running.clear()
+    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(home))
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(home / "hub"))
+    monkeypatch.setattr("tars_hub.mirror.transfer._WAIT_S", 0.0)
+    monkeypatch.setenv("TARS_MIRROR_TO_TOKEN", running.there.tokens["ann"])
+    monkeypatch.delenv("TARS_MIRROR_FROM_TOKEN", raising=False)
+    return running
+
+
+def mirror(hubs: Pair, *words: str, code: int = 0) -> None:
+    assert main(["mirror", *words, *hubs.flags()]) == code
+
+
+def refusal(hubs: Pair, capsys: Said, *words: str) -> str:
+    """The one line with which it ends, nothing having moved."""
+    capsys.readouterr()
+    mirror(hubs, *words, code=2)
+    said = capsys.readouterr()
+    assert said.out == ""
+    assert said.err.startswith("tars: ")
+    assert said.err.count("\n") == 1
+    assert not hubs.source.files()
+    assert not [each for each in hubs.target.asked if each.method != "GET"]
+    return said.err
+
+
+def info(hubs: Pair, repo: str = "ann/pets", who: str = "ann") -> dict[str, Any]:
+    found: dict[str, Any] = hubs.there.get(f"/api/models/{repo}", who).json()
+    return found
 
 
 def held(hub: Site, repo: str, who: str, revision: str = "main") -> Held:

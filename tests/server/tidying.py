@@ -24,6 +24,8 @@ from tars_hub.server.tidy import Tidied, tidy
 from tests.server.rules.by_hand import FileClaim, Packed, packed, upload, whole
 from tests.server.running import Site, done, large, site
 
+GRACE_DAYS = 30.0
+
 
 @dataclass
 class Attic:
@@ -86,7 +88,7 @@ class Attic:
 
     def has(self, text: str) -> bool:
         """Whether the bytes of a content are there, and known."""
-        name = hashlib.sha256(text.encode()).hexdigest()
+        name = sha256(text)
         known = name in self.hub.catalog.contents.get([name])
         assert known == (self.hub.blobs.size(Key("file", name)) is not None)
         return known
@@ -120,4 +122,16 @@ def attic(folder: Path) -> Iterator[Attic]:
         yield Attic(running, folder)
 
 
-__all__ = ["Attic", "attic", "packed"]
+@contextmanager
+def sound_attic(folder: Path) -> Iterator[Attic]:
+    """One in which `check` must find nothing wrong at the end, but for commits that were made old."""
+    with attic(folder) as found:
+        yield found
+        assert not [each for each in found.problems() if "the commit's text" not in each]
+
+
+def sha256(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
+__all__ = ["GRACE_DAYS", "Attic", "attic", "packed", "sha256", "sound_attic"]
