@@ -48,17 +48,24 @@ class Admission:
             with self._place():
                 yield body
 
-    async def done(self, request: Request, find: Callable[[], _M], act: Callable[[Callable[[], _M]], _T]) -> _T:
+    async def done(
+        self,
+        request: Request,
+        find: Callable[[], _M],
+        act: Callable[[Callable[[], _M]], _T],
+        at_hand: _M | None = None,
+    ) -> _T:
         """What `act` makes of the model that `find` finds. Both run in threads.
 
         Args:
             act: is given what returns the model, or raises the TarsError that `find` raised.
+            at_hand: the model, where it is known already; `find` is not asked then.
 
         Raises:
             RefusedError: too many ask, or it would take too long.
             ClientDisconnect: nobody waits for it any more.
         """
-        found = await self._opened(find)
+        found = await self._opened(find) if at_hand is None else lambda: at_hand
         async with self._working:
             if await request.is_disconnected():
                 raise ClientDisconnect

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 from tars_hub.admission import Admission
 from tars_hub.errors import DownloadError
 from tars_hub.exhibits import Credentials, Models
@@ -18,10 +21,13 @@ from tars_hub.server.errors import (
     UnauthorizedError,
 )
 from tars_hub.server.hub import Hub
+from tars_hub.server.recent import Recent
 from tars_hub.server.records import Caller
 from tars_hub.server.rules.access import Action, find_repo
 from tars_hub.server.rules.revisions import commit_at
 from tars_hub.server.rules.tokens import caller_of, caller_of_session
+
+_KNOWN = 1000  # places, by who asks
 
 
 def predicting(models: Models, admission: Admission | None = None) -> Addition:
@@ -30,9 +36,10 @@ def predicting(models: Models, admission: Admission | None = None) -> Addition:
 
 
 class NearDoor(HubDoor):
-    """The door of a hub that this process runs: for each picture its own rules say anew who may open what.
+    """The door of a hub that this process runs: for each picture its own rules say who may open what.
 
-    Files and lists come over HTTP, as everybody's do.
+    What they said is taken again while nothing at all was written into the hub, by whichever process: then they would
+    say the same. Files and lists come over HTTP, as everybody's do.
     """
 
     def __init__(self, hub: Hub, url: str) -> None:
@@ -42,22 +49,30 @@ class NearDoor(HubDoor):
         """
         super().__init__(url)
         self._hub = hub
+        self._known: Recent[tuple[int, str, str, Credentials], Place] = Recent(_KNOWN)
+
+    def known(self, model: str, revision: str, credentials: Credentials) -> Place | None:
+        """As `HubDoor.known`; of this very moment."""
+        version = self._hub.catalog.version
+        if version is None:
+            return None
+        place = self._known.latest((version, model, revision, credentials))
+        return place if place and place.model.lower() == model.lower() else None
 
     def place(self, model: str, revision: str, credentials: Credentials) -> Place:
         """As `HubDoor.place`; two requests took longer than a small network does."""
+        version = self._hub.catalog.version  # before anything is read: what is written meanwhile counts as unknown
         if not is_model(model):
             raise closed(model)
-        try:
-            repo = find_repo(self._hub, self._caller(credentials), model, Action.DOWNLOAD)
+        with _refusals(model, revision):
+            caller = self._caller(credentials)
+            repo = find_repo(self._hub, caller, model, Action.DOWNLOAD)
             if not is_revision(revision):
                 raise no_revision(model, revision)
-            return Place(repo.full_name, commit_at(self._hub, repo, revision).oid)
-        except RevisionNotFoundError:
-            raise no_revision(model, revision) from None
-        except (UnauthorizedError, ForbiddenError, NotFoundError):
-            raise closed(model) from None
-        except HubError as error:
-            raise DownloadError("The hub does not answer; try again in a moment.") from error
+            place = Place(repo.full_name, commit_at(self._hub, repo, revision).oid)
+        if version is not None and not _ends(caller, credentials):
+            self._known.is_new((version, model, revision, credentials), place)
+        return place
 
     def knows(self, credentials: Credentials) -> bool:
         """As `HubDoor.knows`."""
@@ -72,3 +87,21 @@ class NearDoor(HubDoor):
         if carried.token:
             return caller_of(self._hub, carried.token)
         return caller_of_session(self._hub, carried.session) if carried.session else Caller()
+
+
+def _ends(caller: Caller, credentials: Credentials) -> bool:
+    """Whether the hub might say something else later, although nothing was written."""
+    return bool(credentials.session) or (caller.token is not None and caller.token.expires_at is not None)
+
+
+@contextmanager
+def _refusals(model: str, revision: str) -> Iterator[None]:
+    """What the hub's rules raise, as the door does."""
+    try:
+        yield
+    except RevisionNotFoundError:
+        raise no_revision(model, revision) from None
+    except (UnauthorizedError, ForbiddenError, NotFoundError):
+        raise closed(model) from None
+    except HubError as error:
+        raise DownloadError("The hub does not answer; try again in a moment.") from error

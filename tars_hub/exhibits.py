@@ -117,6 +117,10 @@ class Models(Protocol):
         """
         ...
 
+    def at_hand(self, wanted: Wanted, credentials: Credentials) -> Exhibit | None:
+        """What `exhibit` returns now, if that can be said without waiting; None where it has to be asked for."""
+        ...
+
     def offers(self, search: str, credentials: Credentials) -> Sequence[Offer]:
         """What a visitor may open, changed last first; a few of them where there are many.
 
@@ -145,6 +149,9 @@ class OneModel:
     first: Exhibit
 
     def exhibit(self, _wanted: Wanted, _credentials: Credentials) -> Exhibit:
+        return self.first
+
+    def at_hand(self, _wanted: Wanted, _credentials: Credentials) -> Exhibit:
         return self.first
 
     def offers(self, _search: str, _credentials: Credentials) -> Sequence[Offer]:

@@ -52,9 +52,11 @@ class Predicting:
     async def _response(self, request: Request) -> Response:
         _check(request)
         top_k, as_list = _top_k(request), _is_list(request)
-        find = partial(self._find, _wanted(request), Credentials(token=token_in(request.headers)))
+        asked = _wanted(request), Credentials(token=token_in(request.headers))
         async with self._admission.body(request) as body:
-            exhibit, answer = await self._admission.done(request, find, partial(_answer, body, top_k))
+            at_hand = self._models.at_hand(*asked)
+            find, act = partial(self._find, *asked), partial(_answer, body, top_k)
+            exhibit, answer = await self._admission.done(request, find, act, at_hand)
         said = _said(answer)
         return json_response(said["top"] if as_list else {**said, "model": exhibit.name, "commit": exhibit.commit})
 

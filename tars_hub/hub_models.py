@@ -88,6 +88,13 @@ class HubModels:
         exhibit = self._shelf.get(place, partial(self._load, place, credentials))
         return replace(exhibit, revision=revision)
 
+    def at_hand(self, wanted: Wanted, credentials: Credentials) -> Exhibit | None:
+        """As `exhibits.Models.at_hand`."""
+        revision = wanted.revision or MAIN
+        place = self._door.known(wanted.model or self._default, revision, credentials)
+        exhibit = self._shelf.peek(place) if place else None
+        return replace(exhibit, revision=revision) if exhibit else None
+
     def offers(self, search: str, credentials: Credentials) -> Sequence[Offer]:
         """As `exhibits.Models.offers`: the hub says what they may download."""
         return self._door.offers(search, credentials)

@@ -60,11 +60,19 @@ class Shelf(Generic[K, V]):
             make: calls what it is given once, before it takes the memory that the thing needs.
         """
         with self._alone(key):
-            found = self._find(key)
-            if found:
-                return found[0]
+            found = self.peek(key)
+            if found is not None:
+                return found
             with self._makers:
                 return self._made(key, make)
+
+    def peek(self, key: K) -> V | None:
+        """What is kept under the key, which counts as used now; None where there is nothing."""
+        with self._lock:
+            if key not in self._kept:
+                return None
+            self._kept.move_to_end(key)
+            return self._kept[key][0]
 
     def _made(self, key: K, make: Callable[[Take], V]) -> V:
         taken = 0
@@ -96,13 +104,6 @@ class Shelf(Generic[K, V]):
                 making.asking -= 1
                 if not making.asking:
                     del self._makings[key]
-
-    def _find(self, key: K) -> tuple[V] | None:
-        with self._lock:
-            if key not in self._kept:
-                return None
-            self._kept.move_to_end(key)
-            return (self._kept[key][0],)
 
     def _take(self, size: int) -> int:
         """Only what others are making is waited for; what is kept falls."""

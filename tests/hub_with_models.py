@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,16 +11,27 @@ from urllib.parse import quote
 
 from tars_hub.exhibits import Credentials, Exhibit, Wanted
 from tars_hub.hub_models import HubModels
+from tars_hub.server.hub import Hub
+from tars_hub.server.settings import Settings
+from tars_hub.server.start import opened
 from tests.server.running import Site, site
 from tests.small_model import CLASSES, held, small
 
 NOBODY = Credentials()
+_COUNTED_S = 60
+
+
+@contextmanager
+def hub_in_folder() -> Iterator[Hub]:
+    """As people have them: what is written into it shows in its catalogue's version, which one in memory has not."""
+    with TemporaryDirectory() as folder, opened(Settings(data=Path(folder)), serving=True) as hub:
+        yield hub
 
 
 @contextmanager
 def hub_of_two() -> Iterator[Site]:
     """Of ann and bob."""
-    with site() as running:
+    with hub_in_folder() as hub, site(hub) as running:
         running.add("ann", "bob")
         yield running
 
@@ -41,6 +53,14 @@ def push(hub: Site, name: str, classes: tuple[str, ...], *, private: bool = Fals
     with TemporaryDirectory() as folder:
         small(classes).save_pretrained(folder)
         return hub.put(name, owner, held(Path(folder)), quote(to, safe=""))
+
+
+def wait_until_counted(hub: Site, name: str) -> None:
+    """Until a model's first download is written, which is done behind the answer; then the hub is still."""
+    ends = time.monotonic() + _COUNTED_S
+    while not hub.get(f"/api/models/{name}?expand=downloads").json()["downloads"]:
+        assert time.monotonic() < ends
+        time.sleep(0.01)
 
 
 def by_token(hub: Site, who: str) -> Credentials:

@@ -30,7 +30,7 @@ from tars_hub.server.app import create_app
 from tars_hub.server.hub import Hub
 from tars_hub.server.rules.access import Action
 from tests.checkout import ROOT
-from tests.hub_with_models import hub_of_two, push, two_models
+from tests.hub_with_models import hub_in_folder, hub_of_two, push, two_models, wait_until_counted
 from tests.server.rules.crowd import MAY, NO_TOKENS, STATES, Crowd, crowd
 from tests.server.running import Site, done
 from tests.small_model import CLASSES, held, small
@@ -146,7 +146,7 @@ class TestAnswers:
 
 @pytest.fixture(scope="module")
 def everybody() -> Iterator[tuple[Crowd, str]]:
-    with crowd() as found, tempfile.TemporaryDirectory() as folder, beside(found.site.hub) as url:
+    with hub_in_folder() as hub, crowd(hub) as found, tempfile.TemporaryDirectory() as folder, beside(hub) as url:
         small(CLASSES).save_pretrained(folder)
         for namespace, who in (("owner", "owner"), ("lab", "boss")):
             for state in STATES:
@@ -158,7 +158,7 @@ class TestWhoMay:
     @pytest.mark.parametrize("who", MAY)
     def test_who_may_download_a_model_may_ask_it(self, everybody: tuple[Crowd, str], who: str) -> None:
         found, url = everybody
-        for state, may in zip(STATES, MAY[who], strict=True):
+        for state, may in [*zip(STATES, MAY[who], strict=True)] * 2:  # the second time by what is known
             name = found.repo(who, state)
             answer = ask(f"{url}/api/models/{name}/predict", picture(), token=found.tokens.get(who, ""))
             assert answer.status_code == (200 if Action.DOWNLOAD in may else 404), (state, answer.text)
@@ -194,6 +194,17 @@ class TestWhoMay:
         assert ask(at, picture(), token=hub.tokens["ann"]).status_code == 200
         done(hub.ask("DELETE", "/api/repos/delete", "ann", json={"name": "ann/turning"}))
         assert ask(at, picture(), token=hub.tokens["ann"]).status_code == 404
+
+    def test_it_is_not_looked_up_again_while_nothing_is_written(
+        self, hub: Site, url: str, monkeypatch: pytest.MonkeyPatch
+    ) -> None:
+        push(hub, "ann/calm", CLASSES)
+        at = f"{url}/api/models/ann/calm/predict"
+        assert ask(at, picture()).status_code == 200
+        wait_until_counted(hub, "ann/calm")
+        assert ask(at, picture()).status_code == 200
+        monkeypatch.setattr(HubModels, "exhibit", None)
+        assert ask(at, picture()).status_code == 200
 
     def test_this_machine_under_another_name_is_not_asked(self, hub: Site) -> None:
         with beside(hub.hub, names=frozenset({"127.0.0.1"})) as url:

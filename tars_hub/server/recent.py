@@ -27,6 +27,13 @@ class Recent(Generic[K, V]):
         self.is_new(key, value)
         return value
 
+    def latest(self, key: K) -> V | None:
+        """The value that is remembered; None where there is none."""
+        with self._lock:
+            if key in self._kept:
+                self._kept.move_to_end(key)
+            return self._kept.get(key)
+
     def forget(self, key: K) -> None:
         """Remember a value no longer."""
         with self._lock:

@@ -76,7 +76,11 @@ class Desk:
 
     def exhibit(self, request: Asker, key: str | None = None) -> Exhibit:
         """The model that a request means, by its key or else its address. Raises as `Models.exhibit`."""
-        return self.models.exhibit(Wanted.parse(key) if key else _wanted(request), credentials_of(request))
+        return self.models.exhibit(*_asked(request, key))
+
+    def at_hand(self, request: Asker, key: str | None = None) -> Exhibit | None:
+        """As `exhibit`, where nobody has to wait for it. As `Models.at_hand`."""
+        return self.models.at_hand(*_asked(request, key))
 
 
 def answer_of(exhibit: Exhibit, upload: Upload, top_k: int) -> tuple[Prediction, Facts]:
@@ -114,6 +118,11 @@ def login_address(request: Asker) -> str:
     """The hub's form to log in by, which leads back to the page that a request comes from."""
     page = f"{request.url.path.partition('/gradio_api/')[0]}/?{request.url.query}"
     return f"/login?next={quote(page, safe='')}"
+
+
+def _asked(request: Asker, key: str | None) -> tuple[Wanted, Credentials]:
+    """Which model, and who asks for it."""
+    return Wanted.parse(key) if key else _wanted(request), credentials_of(request)
 
 
 def _wanted(request: Asker) -> Wanted:

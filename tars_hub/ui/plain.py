@@ -121,10 +121,9 @@ class Plain:
             return await self._done(request, lambda find: work(self._desk, find, upload, request))
 
     async def _done(self, request: Request, act: Callable[[Callable[[], Exhibit]], _T]) -> _T:
-        return await self._admission.done(request, partial(self._exhibit, request), act)
-
-    def _exhibit(self, request: Request) -> Exhibit:
-        return self._desk.exhibit(request, request.query_params.get("key"))
+        key = request.query_params.get("key")
+        at_hand = self._desk.at_hand(request, key)
+        return await self._admission.done(request, partial(self._desk.exhibit, request, key), act, at_hand)
 
     def _model_context(self) -> ModelContext:
         from tars_hub.ui.mcp import ModelContext  # imports a package that only this needs, for a second

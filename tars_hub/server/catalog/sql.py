@@ -75,6 +75,11 @@ class SqlCatalog:
         """32 random bytes drawn when this catalogue was made, for signing."""
         return self._identity.secret
 
+    @property
+    def version(self) -> int | None:
+        """As `Database.version`."""
+        return self.database.version
+
     def close(self) -> None:
         """Close all connections; nobody may be asking any more."""
         self.database.close()

@@ -163,3 +163,28 @@ def test_a_password_is_not_shown() -> None:
     with pytest.raises(UsageError) as caught:
         SqlCatalog.open("no-such-database://ann:sesame@host/name")
     assert "sesame" not in str(caught.value)
+
+
+def test_its_version_says_whether_anything_was_committed(path: Path, opened: SqlCatalog) -> None:
+    other = SqlCatalog.open(url_of(path))
+    versions = [opened.version, opened.version]
+    for catalog, table in ((opened, "one"), (other, "two")):
+        with catalog.database.writing() as connection:
+            connection.execute(text(f"CREATE TABLE {table} (x)"))
+            versions.append(opened.version)
+        versions.append(opened.version)
+    other.close()
+    first = versions[0]
+    assert first is not None
+    assert versions == [first, first, first, first + 1, first + 1, first + 2]
+
+
+def test_nobody_can_tell_of_one_in_memory(tmp_path: Path) -> None:
+    catalog = SqlCatalog.open("sqlite://")
+    assert catalog.version is None
+    catalog.close()
+    closed = SqlCatalog.open(url_of(tmp_path / "catalog.db"))
+    closed.close()
+    (tmp_path / "catalog.db").unlink()
+    (tmp_path / "catalog.db").mkdir()
+    assert closed.version is None, "nor of one that cannot be opened any more"

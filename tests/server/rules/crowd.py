@@ -11,6 +11,7 @@ from typing import Any, TypeAlias
 
 import httpx
 
+from tars_hub.server.hub import Hub
 from tars_hub.server.pages.csrf import FIELD, token_of
 from tars_hub.server.records import Caller, Repo
 from tars_hub.server.routes.web import SESSION_COOKIE
@@ -113,9 +114,9 @@ class Crowd:
 
 
 @contextmanager
-def crowd() -> Iterator[Crowd]:
-    """A hub with everybody of the table, each with a token and a browser's session."""
-    with site() as running:
+def crowd(hub: Hub | None = None) -> Iterator[Crowd]:
+    """A hub with everybody of the table, each with a token and a browser's session; one in memory if none is given."""
+    with site(hub) as running:
         found = Crowd(running)
         running.add("owner", "other", "boss", "writer", "reader", "friend", "stranger")
         add_organisation(running.hub, "lab", {"boss": "admin", "writer": "write", "reader": "read"})

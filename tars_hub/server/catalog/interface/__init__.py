@@ -59,4 +59,13 @@ class Catalog(Protocol):
         """32 random bytes drawn when this catalogue was made, for signing."""
         ...
 
+    @property
+    def version(self) -> int | None:
+        """Another number whenever anything in it has changed, by whichever process; None where nobody can tell.
+
+        To be compared within this process alone. What was read after it was asked for holds as long as it stays.
+        Never waits.
+        """
+        ...
+
     def close(self) -> None: ...
