@@ -88,6 +88,9 @@ class Parted:
         asked = f"{wanted.model}@{wanted.revision} {credentials.token}" if wanted.model else ""
         return self.shown[asked]
 
+    def at_hand(self, _wanted: Wanted, _credentials: Credentials) -> None:
+        """Never: each is asked for."""
+
 
 @dataclass
 class Fixed:
@@ -298,6 +301,9 @@ class TestManyAtOnce:
                 asked.set()
                 assert gate.wait(WITHIN_S)
                 return super().exhibit(wanted, credentials)
+
+            def at_hand(self, _wanted: Wanted, _credentials: Credentials) -> None:  # type: ignore[override]
+                """Never: each is asked for."""
 
         models = Slow(Exhibit(predictor=house.colours, name="colours"))
         try:

@@ -57,6 +57,9 @@ class OneOpenModel:
             raise self.refusal
         return self.shown
 
+    def at_hand(self, _wanted: Wanted, _credentials: Credentials) -> None:
+        """Never: each is asked for."""
+
 
 class Held:
     """A batcher that answers once its gate is open."""
