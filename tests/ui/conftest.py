@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,7 +15,7 @@ from tests.ui import pictures
 from tests.ui.alone import one_model, page_alone
 
 if TYPE_CHECKING:
-    from playwright.sync_api import BrowserContext
+    from playwright.sync_api import BrowserContext, Page
 
     from tests.ui.visitor import Visitor
 
@@ -71,3 +71,12 @@ def visitor(browser: BrowserContext, url: str) -> Iterator[Visitor]:
     yield visitor
     page.close()
     assert visitor.problems == []
+
+
+@pytest.fixture
+def arrive(browser: BrowserContext, url: str) -> Iterator[Callable[..., Page]]:
+    """Brings visitors to the tab "Many pictures", each to a page of their own."""
+    from tests.ui.many import arriving  # only where there are browsers
+
+    with arriving(browser, url) as come:
+        yield come

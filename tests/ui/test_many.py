@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -13,18 +13,12 @@ from tars_hub.errors import PictureError
 from tars_hub.predict import Predictor
 from tests.browsers import CHROMIUM
 from tests.ui import pictures
-from tests.ui.many import HOSTILE, ROW, arriving, choose, downloaded, names, obey, press, settled, statuses, told
+from tests.ui.many import HOSTILE, ROW, choose, downloaded, names, obey, press, settled, statuses, told
 from tests.ui.pictures import DIFFICULT
 from tests.ui.visitor import TOLERANCE
 
 pytest.importorskip("gradio", reason="the page needs gradio")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser: {CHROMIUM} is not installed")
-
-
-@pytest.fixture
-def arrive(browser: BrowserContext, url: str) -> Iterator[Callable[..., Page]]:
-    with arriving(browser, url) as come:
-        yield come
 
 
 @pytest.fixture(scope="module")

@@ -3,26 +3,20 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Literal
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, Route, expect
+from playwright.sync_api import Page, Route, expect
 
 from tests.browsers import CHROMIUM
 from tests.ui import pictures
-from tests.ui.many import HOSTILE, ROW, arriving, choose, chosen, downloaded, names, obey, press, settled, told
+from tests.ui.many import HOSTILE, ROW, choose, chosen, downloaded, names, obey, press, settled, told
 from tests.ui.visitor import Visitor
 
 pytest.importorskip("gradio", reason="the page needs gradio")
 pytestmark = pytest.mark.skipif(not CHROMIUM.exists(), reason=f"no browser: {CHROMIUM} is not installed")
-
-
-@pytest.fixture
-def arrive(browser: BrowserContext, url: str) -> Iterator[Callable[..., Page]]:
-    with arriving(browser, url) as come:
-        yield come
 
 
 def test_thumbnails_show_what_the_model_saw(arrive: Callable[..., Page], tmp_path: Path) -> None:

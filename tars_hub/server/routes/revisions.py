@@ -45,12 +45,13 @@ _COMMITS = About(
     },
     gives="A list: id, title, message, date and authors of each",
 )
+_NAMING = {409: "There is one of this name", 422: "The name cannot be one"}
 _ADD_BRANCH = About(
     says="Make a branch",
     token=Token.MUST,
     fields={"startingPoint?": "the revision that it begins at; without it the main branch"},
     kind=TEXT,
-    refuses={409: "There is one of this name", 422: "The name cannot be one"},
+    refuses=_NAMING,
 )
 _REMOVE_BRANCH = About(says="Remove a branch", token=Token.MUST, kind=TEXT)
 _ADD_TAG = About(
@@ -58,7 +59,7 @@ _ADD_TAG = About(
     token=Token.MUST,
     fields={"tag": "its name"},
     kind=TEXT,
-    refuses={409: "There is one of this name", 422: "The name cannot be one"},
+    refuses=_NAMING,
 )
 _REMOVE_TAG = About(says="Remove a tag", token=Token.MUST, kind=TEXT)
 _SQUASH = About(

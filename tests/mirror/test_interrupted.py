@@ -5,14 +5,14 @@ from __future__ import annotations
 import os
 import signal
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from huggingface_hub import HfApi
 
 from tars_hub.cli import main
-from tests.mirrors import Pair, held, pair, staged, start
+from tests.mirror.pairs import Pair, emptied, held, staged, start
 
 SIZE = 3_000_000
 CUT = 1_234_567
@@ -21,20 +21,10 @@ WAIT_S = 60
 Said = pytest.CaptureFixture[str]
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Pair]:
-    with pair() as both:
-        yield both
-
-
 @pytest.fixture
 def hubs(running: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pair:
     """A model of one large file at the source, and nothing at the target."""
-    running.clear()
-    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("tars_hub.mirror.transfer._WAIT_S", 0.0)
-    monkeypatch.setenv("TARS_MIRROR_TO_TOKEN", running.there.tokens["ann"])
+    emptied(running, monkeypatch, tmp_path)
     running.here.create("ann/pets", "ann")
     running.here.put_large("ann/pets", "ann", "model.safetensors", os.urandom(SIZE))
     return running

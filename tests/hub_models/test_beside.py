@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import datetime, timedelta, timezone
 
 import pytest
@@ -14,22 +13,10 @@ from tars_hub.errors import ModelNotFoundError
 from tars_hub.exhibits import Credentials, Wanted
 from tars_hub.hub_models import HubModels
 from tars_hub.server.rules.tokens import begin_session, caller_of, create_token, revoke_any
-from tests.hub_with_models import NOBODY, by_token, hub_of_two, push, two_models, wait_until_counted
+from tests.hub_with_models import NOBODY, by_token, push, wait_until_counted
 from tests.server.running import Site, done, memory_hub
 
 OPEN, SECRET = "ann/animals", "ann/secret"
-
-
-@pytest.fixture(scope="module")
-def hub() -> Iterator[Site]:
-    with hub_of_two() as running:
-        yield running
-
-
-@pytest.fixture
-def shared(hub: Site) -> Iterator[Site]:
-    with two_models(hub):
-        yield hub
 
 
 @pytest.fixture

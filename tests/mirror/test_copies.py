@@ -4,25 +4,13 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from filelock import FileLock
 from huggingface_hub import HfApi
 
-from tests.mirrors import Pair, Said, commits, emptied, held, info, mirror, pair, refusal, staged
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Pair]:
-    with pair() as both:
-        yield both
-
-
-@pytest.fixture
-def hubs(running: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pair:
-    return emptied(running, monkeypatch, tmp_path / "home")
+from tests.mirror.pairs import Pair, Said, commits, held, info, mirror, refusal, staged
 
 
 def tags(hubs: Pair) -> dict[str, str]:

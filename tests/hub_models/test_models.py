@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import tempfile
 import weakref
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -20,21 +19,9 @@ from tars_hub.hub_door import HubDoor
 from tars_hub.hub_models import HubModels, Limits
 from tars_hub.memory import memory_of
 from tars_hub.predict import Predictor
-from tests.hub_with_models import NOBODY, ask, by_token, hub_of_two, push, two_models
+from tests.hub_with_models import NOBODY, ask, by_token, push
 from tests.server.running import Site
 from tests.small_model import small
-
-
-@pytest.fixture(scope="module")
-def hub() -> Iterator[Site]:
-    with hub_of_two() as running:
-        yield running
-
-
-@pytest.fixture
-def shared(hub: Site) -> Iterator[Site]:
-    with two_models(hub):
-        yield hub
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
 from dataclasses import replace
 from urllib.parse import quote
 
@@ -16,7 +15,7 @@ from tars_hub.exhibits import Credentials, Wanted
 from tars_hub.hub_models import HubModels
 from tars_hub.server.rules.audience import grant_access
 from tars_hub.server.rules.tokens import begin_session, caller_of, end_session, revoke_any
-from tests.hub_with_models import NOBODY, ask, by_token, hub_of_two, push, two_models
+from tests.hub_with_models import NOBODY, ask, by_token, push
 from tests.server.running import Site, done
 from tests.small_model import CLASSES, SMALL, small
 
@@ -27,18 +26,6 @@ HOPELESS = [
     *("ann/animals@..", "ann/animals@.", "ann/animals@a b", "ann/animals@\r\nX: y", f"ann/animals@{'a' * 300}"),
     *("ann/animals@@", "ann/animals@main/../x", "ann/animals@?x", "ann/animals@%2e%2e", "@..", "@\ud800"),
 ]
-
-
-@pytest.fixture(scope="module")
-def hub() -> Iterator[Site]:
-    with hub_of_two() as running:
-        yield running
-
-
-@pytest.fixture
-def shared(hub: Site) -> Iterator[Site]:
-    with two_models(hub):
-        yield hub
 
 
 @pytest.fixture(params=["by its address", "within this process"])

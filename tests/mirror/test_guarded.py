@@ -5,24 +5,11 @@ from __future__ import annotations
 import json
 import re
 import socket
-from collections.abc import Iterator
-from pathlib import Path
 
 import pytest
 
 from tars_hub.cli import main
-from tests.mirrors import Pair, Said, emptied, held, info, mirror, pair, refusal
-
-
-@pytest.fixture(scope="module")
-def running() -> Iterator[Pair]:
-    with pair() as both:
-        yield both
-
-
-@pytest.fixture
-def hubs(running: Pair, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pair:
-    return emptied(running, monkeypatch, tmp_path / "home")
+from tests.mirror.pairs import Pair, Said, held, info, mirror, refusal
 
 
 class TestWhoSeesIt:

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +16,7 @@ from tars_hub.cli import main
 from tars_hub.quiet import cv2
 from tests.checkout import ROOT
 from tests.digits_folder import write_few_digits
-from tests.mirrors import Pair, pair, staged, start
+from tests.mirror.pairs import Pair, emptied, staged, start
 from tests.small_model import small
 
 Said = pytest.CaptureFixture[str]
@@ -46,19 +45,11 @@ def picture(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return path
 
 
-@pytest.fixture(scope="module")
-def running() -> Iterator[Pair]:
-    with pair() as both:
-        yield both
-
-
 @pytest.fixture
 def hubs(running: Pair, model: Path, monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Pair:
     """ann/pets is a model that predicts."""
-    running.clear()
-    monkeypatch.setattr("huggingface_hub.constants.HF_HOME", str(tmp_path))
-    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path / "hub"))
-    monkeypatch.setattr("tars_hub.mirror.transfer._WAIT_S", 0.0)
+    emptied(running, monkeypatch, tmp_path)
+    monkeypatch.delenv("TARS_MIRROR_TO_TOKEN")  # nothing is sent anywhere
     running.here.create("ann/pets", "ann")
     files = {path.name: path.read_bytes() for path in model.iterdir()}
     running.here.put_large("ann/pets", "ann", "model.safetensors", files.pop("model.safetensors"))
