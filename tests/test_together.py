@@ -144,7 +144,7 @@ class TestBrowser:
     def test_what_was_pushed_can_be_tried_at_once(self, visitor: Visitor, served: Served, home: Path) -> None:
         token = (home / "hub-data" / "owner-token").read_text().strip()
         small(("cat", "dog")).push_to_hub("owner/pets", endpoint=served.url, token=token, private=False)
-        visitor.page.goto(f"{visitor.url}?model=owner/pets")
+        visitor.go(f"{visitor.url}?model=owner/pets")
         heading = visitor.page.get_by_role("heading", name="owner/pets")
         heading.wait_for()
         shown = visitor.choose(home / "data" / "digits" / "val" / "leaf.png")

@@ -65,7 +65,7 @@ def tab(browser: BrowserContext, house: House) -> Iterator[Opener]:
         if arrives:
             visitor.arrive()
         else:
-            visitor.page.goto(visitor.url)
+            visitor.go(visitor.url)
         return visitor
 
     yield open_tab

@@ -105,7 +105,6 @@ def test_a_server_that_goes_while_it_answers_and_comes_back(
     expect(visitor.card()).to_have_text("The server does not answer. Give the picture again when it is back.")
     port = int(url.rstrip("/").rpartition(":")[2])
     with page_alone(models, tmp_path, port=port):
-        visitor.page.goto(url)
         visitor.arrive()
         assert visitor.choose(red).top[0][0] == "red"
 

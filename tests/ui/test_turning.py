@@ -71,7 +71,7 @@ def test_address_and_title_say_what_is_shown(visitor: Visitor, house: House) -> 
     expect(visitor.page).to_have_title("ann/letters · Tars Hub")
     visitor.page.wait_for_url("**/?model=*")
     assert parse_qs(urlsplit(visitor.page.url).query) == {"model": ["ann/letters"], "revision": ["v1.0"]}
-    visitor.page.reload()
+    visitor.go(visitor.page.url)
     visitor.page.get_by_role("heading", name="ann/letters v1.0").wait_for()
 
 

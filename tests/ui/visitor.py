@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import base64
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -19,6 +21,7 @@ _ALLOWED_ERRORS = (
     "/mcp/schema",  # its page about the endpoint asks for what is switched off: 404s
     "/monitoring/summary",
 )
+_CUT_OFF = ("AbortError: signal is aborted without reason", "Connection errored out.")  # Gradio's own streams
 _TIMEOUT_MS = 30_000  # a busy machine takes a while
 TOLERANCE = 1e-4  # of probabilities
 
@@ -82,6 +85,7 @@ class Visitor:
     page: Page
     url: str
     problems: list[str] = field(default_factory=list)
+    _expected: tuple[str, ...] = _ALLOWED_ERRORS
 
     def __post_init__(self) -> None:
         self.page.set_default_timeout(_TIMEOUT_MS)
@@ -91,9 +95,21 @@ class Visitor:
         self.page.on("request", lambda request: self._asked(request.url))
 
     def arrive(self) -> None:
-        self.page.goto(self.url)
+        self.go(self.url)
         self.page.wait_for_selector(".tars-picture input[type=file]", state="attached")
         self.page.wait_for_selector(".tars-header:not(.tars-blank)")  # beside a hub it comes with the model
+
+    def go(self, url: str) -> None:
+        with self.leaving():
+            self.page.goto(url, wait_until="commit")
+        self.page.wait_for_load_state()
+
+    @contextmanager
+    def leaving(self) -> Iterator[None]:
+        """While the page is left for another: what Gradio says of its streams that this cuts off is no problem."""
+        self._expected = (*_ALLOWED_ERRORS, *_CUT_OFF)
+        yield
+        self._expected = _ALLOWED_ERRORS
 
     def choose(self, file: Path) -> Shown:
         """Give a file by the box's file dialog."""
@@ -159,7 +175,7 @@ class Visitor:
 
     def _heard(self, message: ConsoleMessage) -> None:
         where = f"{message.text} {message.location.get('url', '')}"
-        if message.type == "error" and not any(allowed in where for allowed in _ALLOWED_ERRORS):
+        if message.type == "error" and not any(allowed in where for allowed in self._expected):
             self.problems.append(f"console: {where}")
 
     def _asked(self, url: str) -> None:
